@@ -1,0 +1,1 @@
+"""What the runs say: accuracies, label agreement, the leaderboard and the report."""

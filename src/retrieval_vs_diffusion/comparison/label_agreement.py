@@ -1,0 +1,41 @@
+"""Share of a set's images that show the class they are labelled with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.models.classifier import Classifier
+from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.training.fit import at_size
+
+
+def measure_label_agreement(
+    images: ImageTable, class_names: tuple[str, ...], judge: Classifier | None, clip: Clip, device: torch.device
+) -> dict[str, Any]:
+    """Measure by true labels where all images have them, else by the judge, else by zero-shot CLIP.
+
+    Returns:
+        ``label_agreement`` in [0, 1] (None for an empty set), and ``agreement_by``: ``true_labels``,
+        ``judge`` or ``clip_zero_shot``.
+    """
+    if not len(images):
+        return {"label_agreement": None, "agreement_by": None}
+    labels, true_labels = images.labels(), images.column("true_label")
+    comes_from_pool_or_target = not any(images.column("checkpoint"))
+    if comes_from_pool_or_target and any(label is not None for label in true_labels):
+        # A pool image without a true label shows none of the classes.
+        agreement = np.mean([label == true for label, true in zip(labels.tolist(), true_labels, strict=True)])
+        return {"label_agreement": float(agreement), "agreement_by": "true_labels"}
+    if judge is not None:
+        if judge.class_names != class_names:
+            raise ValueError(f"the judge knows {judge.class_names}, the target's classes are {class_names}")
+        pixels = at_size(images, int(judge.network.default_cfg["input_size"][-1]))
+        agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
+        return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
+    prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])
+    agreed = (clip.embed_images(images.pixels()) @ prompts.T).argmax(axis=1) == labels
+    return {"label_agreement": float(agreed.mean()), "agreement_by": "clip_zero_shot"}

@@ -1,0 +1,100 @@
+"""The leaderboard, and one sentence on what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from retrieval_vs_diffusion.comparison.accuracy import standard_error
+
+COLUMNS = (
+    "strategy",
+    "repetitions",
+    "top1_mean",
+    "top1_se",
+    "images_added",
+    "label_agreement",
+    "agreement_by",
+    "seconds",
+)
+BASELINE = "original_only"
+_CLEAR = 2.0  # a difference of so many of its standard errors is more than chance
+
+
+def leaderboard(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """A row a strategy.
+
+    ``top1_mean`` and ``label_agreement`` are fractions; ``top1_se`` is the standard deviation over
+    repetitions divided by the root of their number; ``images_added`` and ``seconds`` (personalising,
+    bringing images, training) are means of a repetition.
+    """
+    return pd.DataFrame([_row(each) for each in results], columns=list(COLUMNS))
+
+
+def _row(result: dict[str, Any]) -> dict[str, Any]:
+    repetitions = result["repetitions"]
+    accuracies = np.array([each["top1"] for each in repetitions])
+    agreements = [each["label_agreement"] for each in repetitions if each["label_agreement"] is not None]
+    return {
+        "strategy": result["strategy"],
+        "repetitions": len(repetitions),
+        "top1_mean": accuracies.mean(),
+        "top1_se": standard_error(accuracies),
+        "images_added": np.mean([each["images_added"] for each in repetitions]),
+        "label_agreement": np.mean(agreements) if agreements else math.nan,
+        "agreement_by": repetitions[0]["agreement_by"],
+        "seconds": np.mean([sum(each["seconds"].values()) for each in repetitions]),
+    }
+
+
+def summary(results: Sequence[dict[str, Any]], low_label_agreement: float) -> dict[str, Any]:
+    """What the numbers say in one sentence, and which rows must be read with care.
+
+    The best retrieval row and the best generation row are chosen by validation accuracy; their
+    difference on test is taken repetition by repetition.
+    """
+    marked = [
+        row["strategy"]
+        for row in map(_row, results)
+        if row["label_agreement"] is not None and row["label_agreement"] < low_label_agreement
+    ]
+    return {"sentence": _sentence(results), "low_label_agreement": marked, "threshold": low_label_agreement}
+
+
+def _sentence(results: Sequence[dict[str, Any]]) -> str:
+    retrieved, generated = _best(results, "retrieve"), _best(results, "generate")
+    if retrieved is None or generated is None:
+        missing = "retrieves from the pool" if retrieved is None else "generates images"
+        return f"No row here {missing}, so retrieval and generation cannot be compared yet."
+    difference, error, pairs = _paired(retrieved, generated)
+    names = f"retrieval ({retrieved['strategy']}, {_percent(retrieved)})"
+    others = f"generation ({generated['strategy']}, {_percent(generated)})"
+    points = f"{abs(difference) * 100:.1f} points"
+    if pairs < 2 or math.isnan(error):
+        return f"One repetition is too few to tell {names} from {others}: they differ by {points}."
+    spread = f"{points} ± {error * 100:.1f} over {pairs} paired repetitions"
+    if abs(difference) < _CLEAR * error:
+        return f"Too close to call: {names} and {others} differ by {spread}."
+    more, less = (names, others) if difference > 0 else (others, names)
+    return f"{more[0].upper()}{more[1:]} helped more than {less}, by {spread}."
+
+
+def _best(results: Sequence[dict[str, Any]], arm: str) -> dict[str, Any] | None:
+    of_arm = [result for result in results if result.get("arm") == arm]
+    return max(of_arm, key=lambda each: np.mean([r["val_top1"] for r in each["repetitions"]]), default=None)
+
+
+def _paired(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, float, int]:
+    """Mean difference of top-1, its standard error, and the number of repetitions that both have."""
+    one = {each["repetition"]: each["top1"] for each in first["repetitions"]}
+    other = {each["repetition"]: each["top1"] for each in second["repetitions"]}
+    differences = np.array([one[number] - other[number] for number in sorted(one.keys() & other.keys())])
+    return float(differences.mean()), standard_error(differences), len(differences)
+
+
+def _percent(result: dict[str, Any]) -> str:
+    return f"{np.mean([each['top1'] for each in result['repetitions']]) * 100:.1f} %"

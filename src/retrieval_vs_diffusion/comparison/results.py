@@ -1,0 +1,68 @@
+"""The results of one strategy, its repetitions brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
+from retrieval_vs_diffusion.images.contact_sheet import spread_over_classes
+from retrieval_vs_diffusion.images.image_table import ImageTable
+
+EXAMPLE_ROWS = 3  # examples of each class that the report shows
+EXAMPLE_CLASSES = 20
+
+
+def gather(
+    about: Mapping[str, Any], repetitions: Sequence[str], artifacts: Mapping[str, Any]
+) -> tuple[dict[str, Any], ImageTable]:
+    """Bring together what a strategy's repetitions made.
+
+    Args:
+        about: the strategy: its ``strategy`` name, ``arm`` and ``description``.
+        repetitions: their numbers.
+        artifacts: for each repetition r ``predictions_r``, ``history_r``, ``images_r`` (added images,
+            or the originals where nothing is added), and where there are any ``agreement_r`` and ``learned_r``.
+
+    Returns:
+        Results that JSON can hold, and examples of the first repetition's images.
+    """
+    rows = [_repetition(number, artifacts) for number in repetitions]
+    examples = spread_over_classes(artifacts[f"images_{repetitions[0]}"], EXAMPLE_CLASSES, EXAMPLE_ROWS)
+    return {**about, "repetitions": rows}, examples
+
+
+def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    predictions, history = artifacts[f"predictions_{number}"], artifacts[f"history_{number}"]
+    images = artifacts[f"images_{number}"]
+    agreement = artifacts.get(f"agreement_{number}")
+    learned = artifacts.get(f"learned_{number}")
+    probabilities = predictions.drop(columns=["image_id", "label"]).to_numpy()
+    labels = predictions["label"].to_numpy()
+    kept = history[history["kept"].astype(bool)].iloc[-1]
+    seconds = {
+        "personalise": learned.seconds if learned else 0.0,
+        "bring_images": images.ledger.get("seconds", 0.0) if agreement else 0.0,
+        "train": float(history["seconds"].iloc[-1]),
+    }
+    many_classes = probabilities.shape[1] > 5
+    return {
+        "repetition": int(number),
+        "top1": top_k_accuracy(probabilities, labels),
+        "top5": top_k_accuracy(probabilities, labels, k=5) if many_classes else None,
+        "val_top1": float(kept["val_top1"]),
+        "best_step": int(kept["step"]),
+        "images_added": len(images) if agreement else 0,
+        "label_agreement": agreement["label_agreement"] if agreement else None,
+        "agreement_by": agreement["agreement_by"] if agreement else None,
+        "seconds": seconds,
+        "ledger": _totals(images.ledger) if agreement else {},
+    }
+
+
+def _totals(ledger: Mapping[str, Any]) -> dict[str, int]:
+    """The ledger summed over classes."""
+    classes = list(ledger.get("classes", {}).values())
+    return {column: int(np.sum([each[column] for each in classes])) for column in (classes[0] if classes else {})}

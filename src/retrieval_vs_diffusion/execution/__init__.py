@@ -1,0 +1,1 @@
+"""What runs, and what need not run again because it still holds."""

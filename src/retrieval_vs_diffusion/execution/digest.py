@@ -1,0 +1,132 @@
+"""Digests of values, of files and of the code that a function runs."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+PACKAGE = "retrieval_vs_diffusion"
+# Numbers change with these; with no other dependency.
+_NUMERIC_LIBRARIES = (
+    "torch",
+    "torchvision",
+    "diffusers",
+    "transformers",
+    "open_clip_torch",
+    "timm",
+    "scikit-learn",
+    "numpy",
+)
+
+
+def digest(*values: Any) -> str:
+    """Hash of values that JSON, pydantic models, dataclasses, functions and partials are made of."""
+    return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def digest_of_path(path: Path) -> str | None:
+    """Hash of a file, or of all files of a folder with their names; None where nothing is."""
+    if path.is_file():
+        return _digest_of_file(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return digest([(str(file.relative_to(path)), _digest_of_file(file)) for file in files])
+    return None
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_code(function: Callable[..., Any]) -> str:
+    """Hash of what a function runs: its module, all modules of this package that it imports, the libraries.
+
+    Comments, docstrings and layout do not count. Values bound by ``functools.partial`` do; a part
+    among them (a frozen dataclass) counts with the code of its own module.
+    """
+    bound: list[Any] = []
+    while isinstance(function, functools.partial):
+        bound.append([function.args, function.keywords])
+        function = function.func
+    return digest(function.__qualname__, digest_of_module(function.__module__), bound, _library_versions())
+
+
+@functools.cache
+def digest_of_module(module: str) -> str:
+    """Hash of a module and of all modules of this package that it imports, directly or not."""
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        code, imported = _read_module(name)
+        found[name] = code
+        waiting += imported
+    return digest(found)
+
+
+@functools.cache
+def _read_module(name: str) -> tuple[str, list[str]]:
+    """Hash of one module's syntax tree without docstrings, and the names of this package that it imports."""
+    specification = importlib.util.find_spec(name)
+    if specification is None or not specification.origin or not specification.origin.endswith(".py"):
+        return "", []
+    tree = ast.parse(Path(specification.origin).read_text(encoding="utf-8"))
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:] or [ast.Pass()]
+    own = [each for each in imported if each.startswith(PACKAGE + ".") and _is_module(each)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # an attribute of a module that is no package
+        return False
+
+
+@functools.cache
+def _library_versions() -> dict[str, str]:
+    installed = {}
+    for library in _NUMERIC_LIBRARIES:
+        try:
+            installed[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it, with types kept apart."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {"class": type(value).__qualname__, "code": digest_of_module(type(value).__module__), "fields": named}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"cannot take a digest of {type(value).__name__}")

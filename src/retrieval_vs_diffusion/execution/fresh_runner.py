@@ -1,0 +1,87 @@
+"""The project's runner: makes what does not hold, keeps what does, and records what made it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from kedro.runner.task import Task
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional
+from retrieval_vs_diffusion.progress import heartbeat
+
+logger = logging.getLogger(__name__)
+
+
+class FreshRunner(SequentialRunner):
+    """Runs the nodes whose artifacts are missing, damaged, or made of something else than now.
+
+    ``kedro run`` uses it unless another runner is named.
+    """
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        catalog: DataCatalog,
+        hook_manager: Any = None,
+        run_id: str | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        """Run what must run of a pipeline.
+
+        Raises:
+            UserError: if something that the pipeline starts from is missing or does not hold.
+        """
+        from retrieval_vs_diffusion.pipeline_registry import whole_study
+        from retrieval_vs_diffusion.world import current_study
+
+        whole = whole_study(current_study()) + pipeline
+        self._freshness = Freshness(whole, catalog)
+        stale = self._freshness.stale_nodes(pipeline)
+        names = {node.name for node in stale}
+        to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
+        self._check_inputs(to_run, catalog)
+        kept = len(pipeline.nodes) - len(stale)
+        logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
+        if not stale:
+            return {}
+        return super().run(to_run, catalog, hook_manager, run_id)
+
+    def _check_inputs(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        for name in sorted(pipeline.inputs()):
+            if name.startswith("params:") or name == "parameters" or self._freshness.holds(name):
+                continue
+            dataset = catalog.get(name)
+            if is_optional(dataset):
+                catalog[name] = MemoryDataset(None)
+                continue
+            maker = self._freshness.maker(name)
+            if maker is None:
+                raise UserError(f"{name}: nothing is at {getattr(dataset, '_filepath', 'its place')}; put it there")
+            changed = self._freshness.changed_inputs(name)
+            state = f"was made with another {', '.join(changed)}" if changed else "is not there, or damaged"
+            pipelines_with_it = sorted(tag for tag in maker.tags if tag in _PIPELINES)
+            remedy = f"kedro run --pipeline={pipelines_with_it[0]}" if pipelines_with_it else "kedro run"
+            raise UserError(f"{name} {state}; run `{remedy}` first, or plain `kedro run` for everything")
+
+    def _run(
+        self, pipeline: Pipeline, catalog: DataCatalog, hook_manager: Any = None, run_id: str | None = None
+    ) -> None:
+        for position, node in enumerate(pipeline.nodes, start=1):
+            for output in node.outputs:
+                self._freshness.forget(output)
+            started = time.perf_counter()
+            logger.info("[%d/%d] %s", position, len(pipeline.nodes), node.name)
+            with heartbeat(node.name):
+                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
+            seconds = time.perf_counter() - started
+            for output in node.outputs:
+                self._freshness.write_record(output, node, seconds)
+
+
+_PIPELINES = frozenset({"data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain"})

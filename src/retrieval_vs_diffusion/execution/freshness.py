@@ -1,0 +1,156 @@
+"""Which artifacts still hold: each knows the fingerprint of what made it.
+
+The fingerprint of an artifact is a hash of the function that makes it (with its code and bound
+values), of its parameters, and of the fingerprints of its other inputs; files that no node makes count
+with their content. It stands in a record beside the artifact, with a digest of the artifact itself, so
+that a damaged file is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path
+
+ABSENT = "absent"
+
+
+def path_of(dataset: Any) -> Path | None:
+    """Where a dataset keeps its artifact; None for parameters and datasets in memory."""
+    filepath = getattr(dataset, "_filepath", None)
+    return Path(filepath) if filepath is not None else None
+
+
+def is_optional(dataset: Any) -> bool:
+    """Whether a node can do without the dataset: ``metadata: {required: false}`` in the catalog."""
+    return (getattr(dataset, "metadata", None) or {}).get("required", True) is False
+
+
+class Freshness:
+    """Fingerprints of everything in a catalog.
+
+    Args:
+        whole: all nodes of the project, so that the maker of each artifact is known.
+        catalog: the run's catalog.
+    """
+
+    def __init__(self, whole: Pipeline, catalog: DataCatalog) -> None:
+        self.catalog = catalog
+        self._maker: dict[str, Node] = {output: node for node in whole.nodes for output in node.outputs}
+        self._expected: dict[str, str] = {}
+        self._holds: dict[str, bool] = {}
+
+    def expected(self, name: str) -> str:
+        """The fingerprint that an artifact or parameter has now, whether it is made or not."""
+        if name not in self._expected:
+            maker = self._maker.get(name)
+            if maker is not None:
+                self._expected[name] = digest(self.fingerprint(maker), name)
+            elif name.startswith("params:") or name == "parameters":
+                self._expected[name] = digest(self.catalog[name].load())
+            else:
+                path = path_of(self.catalog.get(name))
+                self._expected[name] = (digest_of_path(path) if path else None) or ABSENT
+        return self._expected[name]
+
+    def fingerprint(self, node: Node) -> str:
+        """Hash of a node's code, bound values and inputs; optional inputs that do not hold are absent."""
+        return digest(digest_of_code(node.func), [self._of_input(name) for name in node.inputs])
+
+    def _of_input(self, name: str) -> str:
+        if is_optional(self.catalog.get(name)) and not self.holds(name):
+            return ABSENT
+        return self.expected(name)
+
+    def holds(self, name: str) -> bool:
+        """Whether the artifact is there, whole, and made of what it would be made of now."""
+        if name not in self._holds:
+            self._holds[name] = self._check(name)
+        return self._holds[name]
+
+    def _check(self, name: str) -> bool:
+        if name not in self._maker:
+            return self.expected(name) != ABSENT
+        path = path_of(self.catalog.get(name))
+        record = self.record(name)
+        return (
+            path is not None
+            and record is not None
+            and record["fingerprint"] == self.expected(name)
+            and record["content"] == digest_of_path(path)
+        )
+
+    def stale_nodes(self, pipeline: Pipeline) -> list[Node]:
+        """The nodes that must run, in order: those with an output that does not hold.
+
+        What they make counts as holding for the nodes after them.
+        """
+        stale = []
+        for node in pipeline.nodes:
+            if all(self.holds(output) for output in node.outputs):
+                continue
+            stale.append(node)
+            self._holds.update(dict.fromkeys(node.outputs, True))
+        return stale
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """What is written beside an artifact; None where nothing readable is."""
+        return read_record(self.catalog.get(name))
+
+    def write_record(self, name: str, node: Node, seconds: float) -> None:
+        """Say beside an artifact what made it; the artifact holds from now on."""
+        path = path_of(self.catalog.get(name))
+        if path is None:
+            return
+        record = {
+            "artifact": name,
+            "made_by": node.name,
+            "fingerprint": self.expected(name),
+            "inputs": {each: self._of_input(each) for each in node.inputs},
+            "content": digest_of_path(path),
+            "seconds": round(seconds, 3),
+        }
+        partial = _record_path(path).with_suffix(f".{os.getpid()}.part")
+        partial.write_text(json.dumps(record, indent=1))
+        partial.replace(_record_path(path))
+        self._holds[name] = True
+
+    def maker(self, name: str) -> Node | None:
+        """The node that makes an artifact; None for what the user brings."""
+        return self._maker.get(name)
+
+    def forget(self, name: str) -> None:
+        """Take the record away before an artifact is written: half-written, it does not hold."""
+        path = path_of(self.catalog.get(name))
+        if path is not None:
+            _record_path(path).unlink(missing_ok=True)
+        self._holds[name] = False
+
+    def changed_inputs(self, name: str) -> list[str]:
+        """The inputs of an artifact's maker that differ from when it was made, for messages."""
+        record, maker = self.record(name), self._maker.get(name)
+        if record is None or maker is None:
+            return []
+        return [each for each in maker.inputs if record["inputs"].get(each) != self._of_input(each)]
+
+
+def read_record(dataset: Any) -> dict[str, Any] | None:
+    """What is written beside a dataset's artifact; None where nothing readable is."""
+    path = path_of(dataset)
+    if path is None:
+        return None
+    try:
+        return json.loads(_record_path(path).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _record_path(path: Path) -> Path:
+    return path.with_name(path.name + ".made.json")

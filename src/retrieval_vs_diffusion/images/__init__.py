@@ -1,0 +1,1 @@
+"""Images and the table they travel in; knows neither models nor strategies."""

@@ -1,0 +1,41 @@
+"""Between encoded image files and arrays of pixels."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+# Above this many pixels lossless files cost far more bytes and time than they are worth;
+# quality 95 is visually lossless. Below it, PNG is smaller than a JPEG's header is harmful.
+LOSSLESS_UP_TO_PIXELS = 64 * 64
+
+
+class BrokenImageError(ValueError):
+    """The bytes are not an image that can be decoded whole."""
+
+
+def encode(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Encode one RGB image: PNG up to 64x64 pixels, JPEG of quality 95 above."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if pixels.shape[0] * pixels.shape[1] <= LOSSLESS_UP_TO_PIXELS:
+        image.save(buffer, format="PNG", compress_level=1)
+    else:
+        image.save(buffer, format="JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode PNG or JPEG bytes to RGB.
+
+    Raises:
+        BrokenImageError: if the bytes are empty, truncated or no image.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise BrokenImageError(f"not a whole PNG or JPEG image ({len(data)} bytes): {error}") from error

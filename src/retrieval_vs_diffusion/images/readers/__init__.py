@@ -1,0 +1,1 @@
+"""Where targets and pools come from: one file a format, one class with ``read()``."""

@@ -1,0 +1,81 @@
+"""The one gate that every added image passes, whichever arm it comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.near_duplicates import THUMBNAIL, NearDuplicates, thumbnail
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REASONS = ("broken", "black", "duplicate", "leak")
+
+
+class Screening(BaseModel):
+    """What is refused, and how often a refused image is replaced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    black_below: Annotated[int, Field(ge=0, le=255)] = 10  # brightest value of an image that counts as black
+    leak_similarity: Annotated[float, Field(gt=0, le=1.01)]  # correlation with a val or test image
+    rounds: Annotated[int, Field(ge=1)] = 5  # of asking again for what was refused
+
+
+def fingerprint(val: ImageTable, test: ImageTable) -> pd.DataFrame:
+    """Fingerprints of the images that no added image may copy.
+
+    Returns:
+        Columns ``image_id``, ``part`` (``val`` or ``test``) and ``thumbnail`` (256 bytes, 16x16 grey).
+    """
+    import pandas as pd
+
+    rows = [
+        {"image_id": image_id, "part": part, "thumbnail": thumbnail(codec.decode(data)).tobytes()}
+        for part, table in (("val", val), ("test", test))
+        for image_id, data in zip(table.column("image_id"), table.encoded(), strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["image_id", "part", "thumbnail"])
+
+
+class Gate:
+    """Refuses broken, black, duplicate and leaking images; remembers what it let through.
+
+    Args:
+        settings: thresholds.
+        protected: fingerprints as ``fingerprint`` makes them.
+    """
+
+    def __init__(self, settings: Screening, protected: pd.DataFrame) -> None:
+        self.settings = settings
+        flat = [np.frombuffer(data, dtype=np.uint8) for data in protected["thumbnail"]]
+        thumbnails = np.stack(flat) if flat else np.zeros((0, THUMBNAIL * THUMBNAIL), np.uint8)
+        self._protected = NearDuplicates(thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL))
+        self._seen: set[str] = set()
+
+    def judge(self, rows: list[dict[str, Any]]) -> list[str | None]:
+        """For each image row the reason why it is refused, or None if it may be used."""
+        verdicts: list[str | None] = [None] * len(rows)
+        whole, images = [], []
+        for index, row in enumerate(rows):
+            try:
+                images.append(codec.decode(row["image"]["bytes"]))
+                whole.append(index)
+            except codec.BrokenImageError:
+                verdicts[index] = "broken"
+        similarity, _ = self._protected.nearest(images)
+        for index, image, similar in zip(whole, images, similarity, strict=True):
+            if image.max() < self.settings.black_below:
+                verdicts[index] = "black"
+            elif rows[index]["content_hash"] in self._seen:
+                verdicts[index] = "duplicate"
+            elif similar >= self.settings.leak_similarity:
+                verdicts[index] = "leak"
+            else:
+                self._seen.add(rows[index]["content_hash"])
+        return verdicts

@@ -1,0 +1,1 @@
+"""CLIP, diffusion and classifier models: load, run, save; knows neither pipelines nor strategies."""

@@ -1,0 +1,52 @@
+"""The processor that models run on, and how many of its threads."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from retrieval_vs_diffusion.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+
+
+def choose_device(name: str, threads: int = 0) -> torch.device:
+    """Turn ``device`` into a torch device and say which; ``auto`` takes CUDA, else MPS, else the CPU.
+
+    Args:
+        name: one of ``DEVICES``, or ``cuda:<number>``.
+        threads: CPU threads for torch; 0 leaves torch's own choice. Numbers depend on it in the last
+            bits, so it belongs to what an image is made of.
+
+    Raises:
+        UserError: if the device is unknown or not there.
+    """
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    kind = name.split(":")[0]
+    if kind not in DEVICES:
+        raise UserError(f'device: found "{name}"; {did_you_mean(kind, DEVICES)}')
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
+    elif not available[kind]:
+        found = ", ".join(each for each, there in available.items() if there)
+        raise UserError(f"device: {name} is not available here; there is {found}: take one, or device: auto")
+    device = torch.device(name)
+    if (str(device), torch.get_num_threads()) not in _announced:
+        _announced.add((str(device), torch.get_num_threads()))
+        described = (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        )
+        logger.info("Running models on %s (%s)", device, described)
+    return device
+
+
+_announced: set[tuple[str, int]] = set()

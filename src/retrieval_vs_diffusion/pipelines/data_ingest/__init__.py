@@ -1,0 +1,5 @@
+"""Reading target and pool, and drawing the repetitions' subsets."""
+
+from retrieval_vs_diffusion.pipelines.data_ingest.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

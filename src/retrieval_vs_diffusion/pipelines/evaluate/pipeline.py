@@ -1,0 +1,117 @@
+"""Classifiers are tested, added images judged, repetitions collected, strategies compared."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from retrieval_vs_diffusion.comparison import report
+from retrieval_vs_diffusion.pipelines.bound import bound
+from retrieval_vs_diffusion.pipelines.evaluate import nodes
+from retrieval_vs_diffusion.strategies.composition import Strategy
+from retrieval_vs_diffusion.study import Study
+
+
+def create_pipeline(study: Study) -> Pipeline:
+    """Nodes of each strategy's box, then those that stand after all boxes."""
+    boxes = [node for strategy in study.strategies.values() for node in _strategy_nodes(study, strategy)]
+    return Pipeline([*boxes, *_comparison_nodes(study)])
+
+
+def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
+    tags = ["evaluate", strategy.name]
+    image_size = study.parameters.classifier.image_size
+    collected = {}
+    made = []
+    for repetition in study.repetitions:
+        key = f"{strategy.name}.repetition_{repetition}"
+        made.append(
+            Node(
+                bound(nodes.predict_test, image_size),
+                inputs=[f"{key}.classifier", "target.test", "params:compute"],
+                outputs=f"{key}.predictions",
+                name=f"predict_test_repetition_{repetition}",
+                namespace=strategy.name,
+                tags=tags,
+            )
+        )
+        collected[f"predictions_{repetition}"] = f"{key}.predictions"
+        collected[f"history_{repetition}"] = f"{key}.history"
+        images = f"target.{study.draw('target_subset', repetition)}.train"
+        if strategy.adds_images:
+            draw = study.draw("added_images", repetition)
+            images = f"{strategy.name}.{draw}.added_images"
+            collected[f"agreement_{repetition}"] = f"{strategy.name}.{draw}.agreement"
+            if strategy.personalise:
+                learned = study.draw("personalisation", repetition)
+                collected[f"learned_{repetition}"] = f"personalise.{strategy.personalise}.{learned}.learned"
+        collected[f"images_{repetition}"] = images
+    if strategy.adds_images:
+        made += [_judge_node(study, strategy, draw) for draw in study.draws("added_images")]
+    about = {"strategy": strategy.name, "arm": strategy.arm, "description": strategy.description}
+    collect = Node(
+        bound(nodes.collect_results, about, [str(repetition) for repetition in study.repetitions]),
+        inputs=collected,
+        outputs=[f"{strategy.name}.results", f"{strategy.name}.examples"],
+        name="collect_results",
+        namespace=strategy.name,
+        tags=tags,
+    )
+    return [*made, collect]
+
+
+def _judge_node(study: Study, strategy: Strategy, draw: str) -> Node:
+    inputs = {
+        "added": f"{strategy.name}.{draw}.added_images",
+        "class_names": "target.classes",
+        "clip": "clip",
+        "compute": "params:compute",
+    }
+    if study.parameters.has_judge:
+        inputs["judge"] = "judge"
+    return Node(
+        nodes.judge_images,
+        inputs=inputs,
+        outputs=f"{strategy.name}.{draw}.agreement",
+        name=f"judge_images_{draw}",
+        namespace=strategy.name,
+        tags=["evaluate", strategy.name, "gpu"],
+    )
+
+
+def _comparison_nodes(study: Study) -> list[Node]:
+    order = list(study.strategies)
+    judged = []
+    checked = {}
+    if study.parameters.has_judge:
+        judged.append(
+            Node(
+                nodes.check_judge,
+                inputs=["judge", "target.val", "params:compute"],
+                outputs="comparison.judge_check",
+                name="check_judge",
+                tags="evaluate",
+            )
+        )
+        checked["judge_check"] = "comparison.judge_check"
+    compare = Node(
+        bound(nodes.compare, order),
+        inputs={"low_label_agreement": "params:low_label_agreement", **{name: f"{name}.results" for name in order}},
+        outputs=["comparison.leaderboard", "comparison.summary"],
+        name="compare_strategies",
+        tags="evaluate",
+    )
+    write = Node(
+        bound(report.write_report, study.parameters.world, order),
+        inputs={
+            "leaderboard": "comparison.leaderboard",
+            "summary": "comparison.summary",
+            "class_names": "target.classes",
+            **checked,
+            **{f"results_of_{name}": f"{name}.results" for name in order},
+            **{f"examples_of_{name}": f"{name}.examples" for name in order},
+        },
+        outputs="comparison.report",
+        name="write_report",
+        tags="evaluate",
+    )
+    return [*judged, compare, write]

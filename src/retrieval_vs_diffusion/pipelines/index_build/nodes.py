@@ -1,0 +1,26 @@
+"""Nodes that make the pool searchable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.images.image_table import ImageTable
+    from retrieval_vs_diffusion.models.clip import Clip
+    from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex
+
+
+def embed_pool(pool: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings:
+    """Embed all pool images with CLIP's image tower."""
+    from retrieval_vs_diffusion.models.device import choose_device
+    from retrieval_vs_diffusion.models.vector_index import Embeddings
+
+    clip = clip.to(choose_device(**compute))
+    return Embeddings(clip.embed_images(pool.pixels()), clip.name)
+
+
+def build_index(embeddings: Embeddings) -> VectorIndex:
+    """Index the embeddings for search by inner product."""
+    from retrieval_vs_diffusion.models import vector_index
+
+    return vector_index.build_index(embeddings)

@@ -1,0 +1,28 @@
+"""Nodes that personalise the diffusion model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retrieval_vs_diffusion.strategies.source import Surroundings
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+
+
+def learn_personalisation(
+    personalisation: Any,
+    name: str,
+    seed_parts: tuple[str | int, ...],
+    class_names: list[str],
+    compute: dict[str, Any],
+    **resources: Any,
+) -> Learned:
+    """Learn from the repetition's originals what the strategies that name this personalisation share."""
+    from retrieval_vs_diffusion.models.device import choose_device
+    from retrieval_vs_diffusion.strategies.wiring import MODEL_RESOURCES
+
+    device = choose_device(**compute)
+    for model in set(MODEL_RESOURCES) & resources.keys():
+        resources[model] = resources[model].to(device)
+    return personalisation.learn(Surroundings(tuple(class_names), name, seed_parts, resources))

@@ -1,0 +1,1 @@
+"""Generators: images made by a diffusion model, one file each."""

@@ -1,0 +1,58 @@
+"""The recipe of a generated image: its class, number, prompt and seed, fixed before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.parts import describe
+from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.source import Surroundings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one generated image is made of."""
+
+    label: int
+    number: int  # among the images of its class
+    prompt: str
+    seed: int
+    image_id: str
+
+
+def recipes(
+    templates: Sequence[str], wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
+) -> list[Recipe]:
+    """Recipes of the images asked for; templates are used in turn, by the image's number.
+
+    Each image has a seed of its own, derived from world, strategy, repetition, class and number: it is
+    the same image whatever else is made with it.
+    """
+    learned = surroundings.resources.get("learned")
+    made = []
+    for label, count in wanted.items():
+        name = surroundings.class_names[label]
+        shown = learned.words_of[name] if learned else name
+        for number in range(first[label], first[label] + count):
+            prompt = prompts.fill(templates[number % len(templates)], shown)
+            image_id = "/".join(map(str, (*surroundings.seed_parts, name, number)))
+            made.append(Recipe(label, number, prompt, surroundings.seed("generate", name, number), image_id))
+    return made
+
+
+def sampling_of(overrides: Mapping[str, Any], surroundings: Surroundings) -> Sampling:
+    """The world's sampling with a strategy's overrides, checked.
+
+    Raises:
+        UserError: if an override is unknown or out of range.
+    """
+    try:
+        return Sampling.model_validate({**surroundings.resources["sampling"].model_dump(), **overrides})
+    except ValidationError as error:
+        raise UserError(describe(error, f"strategies.{surroundings.strategy}.generate.sampling")) from error

@@ -1,0 +1,1 @@
+"""Personalisations: what is learned from the target before images are made, one file each."""

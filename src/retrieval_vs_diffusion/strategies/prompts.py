@@ -1,0 +1,28 @@
+"""Prompts filled from class names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from retrieval_vs_diffusion.errors import UserError
+
+
+def fill(template: str, name: str) -> str:
+    """Put a class's name into a template, e.g. ``"a photo of a {name}"``.
+
+    Raises:
+        UserError: if the template asks for something else.
+    """
+    try:
+        return template.format(name=name)
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(
+            f'prompts: found "{template}"; the only field that can be filled is {{name}} ({error!r})'
+        ) from error
+
+
+def check(templates: Sequence[str]) -> tuple[str, ...]:
+    """The templates, once each is known to be one that can be filled."""
+    for template in templates:
+        fill(template, "class")
+    return tuple(templates)

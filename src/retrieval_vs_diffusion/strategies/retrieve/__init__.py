@@ -1,0 +1,1 @@
+"""Retrievers: images taken from the pool, one file each."""

@@ -1,0 +1,1 @@
+"""Images that are there already and are used again, one file each."""

@@ -1,0 +1,69 @@
+"""What a run ends with on the terminal: the leaderboard, one sentence, and how to see the rest."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from rich import get_console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LeaderboardHook:
+    """Prints the leaderboard after every run that made or kept it."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keep where the project is, for short paths."""
+        self._project = Path(context.project_path)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print what the run was for."""
+        if "comparison.report" not in pipeline.all_outputs():
+            return
+        summary = catalog["comparison.summary"].load()
+        console = get_console()
+        console.print()
+        console.print(leaderboard_table(catalog["comparison.leaderboard"].load(), summary["low_label_agreement"]))
+        if summary["low_label_agreement"]:
+            limit = f"{summary['threshold'] * 100:.0f} %"
+            console.print(
+                f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
+            )
+        console.print(f"\n[bold]{escape(summary['sentence'])}[/]\n", soft_wrap=True)
+        report = Path(catalog["comparison.report"]._filepath)
+        shown = report.relative_to(self._project) if report.is_relative_to(self._project) else report
+        for what, command in (
+            ("the report", f"open {shown} in a browser"),
+            ("every run", "mlflow ui"),
+            ("the graph", "kedro viz run"),
+        ):
+            console.print(f"  {what:<11} [cyan]{escape(command)}[/]", soft_wrap=True, highlight=False)
+
+
+def leaderboard_table(leaderboard: pd.DataFrame, marked: list[str]) -> Table:
+    """The leaderboard as a table for the terminal; rows of low label agreement carry an exclamation mark."""
+    table = Table(title="What was added, and what it was worth", title_justify="left")
+    table.add_column("strategy", no_wrap=True)
+    for column in ("top-1 on test", "images", "label agreement", "seconds"):
+        table.add_column(column, justify="right")
+    best = leaderboard["top1_mean"].max()
+    for row in leaderboard.itertuples():
+        error = "" if math.isnan(row.top1_se) else f" ± {row.top1_se * 100:.1f}"
+        agreement = "–" if math.isnan(row.label_agreement) else f"{row.label_agreement * 100:.0f} % {row.agreement_by}"
+        name = f"{escape(row.strategy)}{' [yellow]![/]' if row.strategy in marked else ''}"
+        cells = (f"{row.top1_mean * 100:.1f} %{error}", f"{row.images_added:.0f}", agreement, f"{row.seconds:.1f}")
+        table.add_row(name, *cells, style="bold" if row.top1_mean == best else "")
+    repetitions = sorted(set(leaderboard["repetitions"]))
+    table.caption = f"means over {'-'.join(map(str, repetitions))} repetitions, ± standard error; seconds a repetition"
+    return table

@@ -1,0 +1,133 @@
+"""Training one classifier on original and added images."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
+from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.training.augmentation import random_resized_crop
+from retrieval_vs_diffusion.training.mixing import mixed_batches
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained classifier and how it went.
+
+    Args:
+        classifier: the state at the best validation look.
+        history: a row a validation look: ``step``, ``train_loss``, ``val_loss``, ``val_top1``, ``kept``,
+            and ``seconds`` since the start.
+    """
+
+    classifier: Classifier
+    history: pd.DataFrame
+
+
+def fit_classifier(
+    originals: ImageTable,
+    added: ImageTable | None,
+    val: ImageTable,
+    class_names: tuple[str, ...],
+    recipe: ClassifierTraining,
+    mix: Literal["share", "union"],
+    device: torch.device,
+    seed: int,
+    description: str = "training the classifier",
+) -> Fitted:
+    """Train for a fixed number of steps and keep the best of the validation looks.
+
+    Ties in accuracy are broken by validation loss. Steps, schedule and looks are the same however many
+    images are added.
+    """
+    started = time.perf_counter()
+    torch.manual_seed(seed)
+    network = create_network(recipe.model, len(class_names), recipe.init).to(device)
+    tables = [originals] if added is None or not len(added) else [originals, added]
+    images = torch.from_numpy(np.concatenate([at_size(table, recipe.image_size) for table in tables])).to(device)
+    labels = torch.from_numpy(np.concatenate([table.labels() for table in tables])).to(device)
+    val_input = to_input(torch.from_numpy(at_size(val, recipe.image_size)).to(device))
+    val_labels = torch.from_numpy(val.labels()).to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
+    generator = torch.Generator().manual_seed(seed)
+    n, extra = len(originals), len(images) - len(originals)
+    batches = mixed_batches(n, extra, recipe.batch_size, recipe.added_share, mix, generator)
+    looks = {round(recipe.steps * (i + 1) / recipe.validation_looks) for i in range(recipe.validation_looks)}
+
+    history: list[dict[str, float]] = []
+    best, best_state, running = (-1.0, 0.0), network.state_dict(), 0.0
+    for step in progress(range(1, recipe.steps + 1), description):
+        network.train()
+        batch = next(batches).to(device)
+        changed = _augment(to_input(images[batch]), recipe, generator)
+        loss = functional.cross_entropy(network(changed), labels[batch], label_smoothing=recipe.label_smoothing)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"{description}: the loss is {float(loss)} at step {step}: lower the learning rate"
+            )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        running += float(loss)
+        if step in looks:
+            accuracy, val_loss = _look(network, val_input, val_labels)
+            kept = (accuracy, -val_loss) > best
+            if kept:
+                best, best_state = (accuracy, -val_loss), copy.deepcopy(network.state_dict())
+            since = step - (history[-1]["step"] if history else 0)
+            figures = {"train_loss": running / since, "val_loss": val_loss, "val_top1": accuracy}
+            history.append({"step": step, **figures, "kept": kept, "seconds": time.perf_counter() - started})
+            running = 0.0
+    network.load_state_dict(best_state)
+    classifier = Classifier(network.eval().cpu(), recipe.model, class_names)
+    return Fitted(classifier, pd.DataFrame(history))
+
+
+def at_size(table: ImageTable, size: int) -> UInt8[np.ndarray, "n s s 3"]:
+    """All images of a table as squares of one size: short side resized, centre cropped."""
+    return np.stack([_square(codec.decode(data), size) for data in table.encoded()])
+
+
+def _square(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
+    height, width = pixels.shape[:2]
+    if (height, width) == (size, size):
+        return pixels
+    scale = size / min(height, width)
+    wide, high = max(size, round(width * scale)), max(size, round(height * scale))
+    left, top = (wide - size) // 2, (high - size) // 2
+    resized = Image.fromarray(pixels).resize((wide, high), Image.Resampling.BICUBIC)
+    return np.asarray(resized.crop((left, top, left + size, top + size)))
+
+
+def _augment(
+    images: Float[Tensor, "n c h w"], recipe: ClassifierTraining, generator: torch.Generator
+) -> Float[Tensor, "n c h w"]:
+    images = random_resized_crop(images, recipe.smallest_crop_area, generator)
+    if recipe.horizontal_flip:
+        flipped = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device) < 0.5
+        images = torch.where(flipped, images.flip(-1), images)
+    return images
+
+
+@torch.inference_mode()
+def _look(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Tensor) -> tuple[float, float]:
+    """Accuracy and loss on validation."""
+    network.eval()
+    logits = torch.cat([network(part) for part in images.split(256)])
+    return float((logits.argmax(1) == labels).float().mean()), float(functional.cross_entropy(logits, labels))

@@ -1,0 +1,40 @@
+"""The world that the running command works in: its parameters, kept for the pipelines' shape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+
+from retrieval_vs_diffusion.study import Study, read_study
+
+_study: Study | None = None
+
+
+class WorldHook:
+    """Reads the world's parameters before the pipelines are built, which take their shape from them."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the parameters of the chosen environment and of the command line."""
+        global _study
+        _study = read_study(context.config_loader["parameters"])
+        from kedro.framework.project import pipelines
+
+        pipelines.configure("retrieval_vs_diffusion.pipeline_registry")  # drops what another world built
+
+
+def current_study() -> Study:
+    """The study of the current context; of the base world where there is none, as in ``kedro registry list``."""
+    return _study if _study is not None else read_study(_base_parameters())
+
+
+def _base_parameters() -> dict[str, Any]:
+    from kedro.framework.project import settings
+
+    root = next(folder for folder in [Path.cwd(), *Path.cwd().parents] if (folder / "conf" / "base").is_dir())
+    arguments = {"base_env": "base", "default_run_env": "local", **settings.CONFIG_LOADER_ARGS}
+    return OmegaConfigLoader(conf_source=str(root / "conf"), **arguments)["parameters"]
