@@ -14,7 +14,7 @@ from mlflow.entities import Metric, Param, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from retrieval_vs_diffusion.execution.digest import digest
-from retrieval_vs_diffusion.execution.freshness import read_record
+from retrieval_vs_diffusion.execution.freshness import path_of, read_record
 from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.tracking import EXPERIMENT
@@ -64,7 +64,7 @@ class MlflowComparison:
         sentence = catalog["comparison.summary"].load()["sentence"]
         self._client.set_tag(self._parent, "mlflow.note.content", sentence)
         for name in ("comparison.leaderboard", "comparison.report"):
-            self._client.log_artifact(self._parent, str(catalog[name]._filepath))
+            self._client.log_artifact(self._parent, str(path_of(catalog[name])))
 
     def finish(self) -> None:
         """Mark the parent as finished."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 @dataclass_transform(frozen_default=True)
 def part(cls: type[T]) -> type[T]:
     """Make a class a part: a frozen dataclass whose fields are its YAML keys, checked when it is built."""
-    return pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls)
+    return pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls)  # type: ignore[return-value]
 
 
 def build_part(package: str, specification: Mapping[str, Any], where: str) -> Any:

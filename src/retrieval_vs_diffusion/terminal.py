@@ -14,6 +14,8 @@ from rich import get_console
 from rich.markup import escape
 from rich.table import Table
 
+from retrieval_vs_diffusion.execution.freshness import path_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -41,7 +43,7 @@ class LeaderboardHook:
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
         console.print(f"\n[bold]{escape(summary['sentence'])}[/]\n", soft_wrap=True)
-        report = Path(catalog["comparison.report"]._filepath)
+        report = Path(str(path_of(catalog["comparison.report"])))
         shown = report.relative_to(self._project) if report.is_relative_to(self._project) else report
         for what, command in (
             ("the report", f"open {shown} in a browser"),

@@ -38,7 +38,7 @@ class TrackingHook:
         # Kedro calls this before outputs are saved: the strategy that is tracked is the one before.
         self._track_waiting(catalog)
         if node.name.endswith(_COLLECT):
-            self._waiting.append(node.namespace)
+            self._waiting.append(str(node.namespace))
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -53,7 +53,7 @@ class TrackingHook:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Track every strategy of the pipeline that is not yet, and the comparison itself."""
-        self._waiting = [node.namespace for node in pipeline.nodes if node.name.endswith(_COLLECT)]
+        self._waiting = [str(node.namespace) for node in pipeline.nodes if node.name.endswith(_COLLECT)]
         compared = "comparison.leaderboard" in pipeline.all_outputs()
         if self._waiting:
             self._track_waiting(catalog)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.strategies.personalise.learned import Learned
 
 
-class ClipDataset(AbstractDataset["Clip", "dict[str, Any]"]):
+class ClipDataset(AbstractDataset[Any, Any]):
     """An open_clip model: a local folder, or a name and tag.
 
     Args:
@@ -58,7 +58,7 @@ class ClipDataset(AbstractDataset["Clip", "dict[str, Any]"]):
         return {"filepath": self._model, "checkpoint": self._checkpoint}
 
 
-class DiffusionDataset(AbstractDataset["Diffusion", Any]):
+class DiffusionDataset(AbstractDataset[Any, Any]):
     """A Stable Diffusion directory in diffusers' layout.
 
     Args:

@@ -38,7 +38,6 @@ def measure(
         Fractions in [0, 1]: ``generation_label_agreement`` (by the judge), ``retrieval_precision`` (by
         true labels), ``judge_top1_on_val``; and ``images_per_class`` behind the first two.
     """
-    judge_size = int(judge.network.default_cfg["input_size"][-1])
     labels = np.repeat(np.arange(len(class_names)), images_per_class)
     prompts = [PROMPT.format(name=class_names[label]) for label in labels]
     seeds = [derive_seed("model card", number) for number in range(len(labels))]
@@ -52,7 +51,7 @@ def measure(
     true_labels = pool.column("true_label")
     right = [true_labels[row] == label for label in wanted for row, _ in ranked[label][:images_per_class]]
 
-    on_val = judge.probabilities(at_size(val, judge_size), device)
+    on_val = judge.probabilities(at_size(val, judge.image_size), device)
     return {
         "generation_label_agreement": float(agreed.mean()),
         "retrieval_precision": float(np.mean(right)),

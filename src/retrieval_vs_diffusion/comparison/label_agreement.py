@@ -33,7 +33,7 @@ def measure_label_agreement(
     if judge is not None:
         if judge.class_names != class_names:
             raise ValueError(f"the judge knows {judge.class_names}, the target's classes are {class_names}")
-        pixels = at_size(images, int(judge.network.default_cfg["input_size"][-1]))
+        pixels = at_size(images, judge.image_size)
         agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
         return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
     prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])

@@ -27,7 +27,7 @@ class FreshRunner(SequentialRunner):
     def run(
         self,
         pipeline: Pipeline,
-        catalog: DataCatalog,
+        catalog: Any,
         hook_manager: Any = None,
         run_id: str | None = None,
         only_missing_outputs: bool = False,
@@ -69,9 +69,7 @@ class FreshRunner(SequentialRunner):
             remedy = f"kedro run --pipeline={pipelines_with_it[0]}" if pipelines_with_it else "kedro run"
             raise UserError(f"{name} {state}; run `{remedy}` first, or plain `kedro run` for everything")
 
-    def _run(
-        self, pipeline: Pipeline, catalog: DataCatalog, hook_manager: Any = None, run_id: str | None = None
-    ) -> None:
+    def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         for position, node in enumerate(pipeline.nodes, start=1):
             for output in node.outputs:
                 self._freshness.forget(output)

@@ -26,11 +26,13 @@ class Classifier:
         network: a timm model in evaluation mode, on the CPU.
         model: its name in timm.
         class_names: what its outputs stand for.
+        image_size: pixels a side of the images that it was trained on.
     """
 
     network: nn.Module
     model: str
     class_names: tuple[str, ...]
+    image_size: int
 
     @torch.inference_mode()
     def probabilities(
@@ -47,7 +49,9 @@ class Classifier:
         """Write weights and description to one safetensors file."""
         from safetensors.torch import save_file
 
-        description = json.dumps({"model": self.model, "class_names": list(self.class_names)})
+        description = json.dumps(
+            {"model": self.model, "class_names": list(self.class_names), "image_size": self.image_size}
+        )
         weights = {key: value.contiguous() for key, value in self.network.state_dict().items()}
         save_file(weights, path, metadata={"classifier": description})
 
@@ -68,7 +72,8 @@ class Classifier:
             raise UserError(f"{path} is no classifier as this project saves them: {error!r}") from error
         network = create_network(description["model"], len(description["class_names"]))
         network.load_state_dict(weights)
-        return cls(network.eval(), description["model"], tuple(description["class_names"]))
+        names = tuple(description["class_names"])
+        return cls(network.eval(), description["model"], names, description["image_size"])
 
 
 def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module:

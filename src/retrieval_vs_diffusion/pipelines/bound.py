@@ -15,5 +15,5 @@ def bound(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Cal
     """
     fixed = functools.partial(function, *arguments, **keywords)
     functools.update_wrapper(fixed, function)
-    del fixed.__wrapped__  # or the fixed arguments would be asked for as inputs
+    del fixed.__dict__["__wrapped__"]  # or the fixed arguments would be asked for as inputs
     return fixed

@@ -91,7 +91,7 @@ def parse_strategy(name: str, specification: Mapping[str, Any] | None, personali
         raise UserError(f"{where}: found steps and {', '.join(direct)}; write everything under steps")
     if len(direct) > 1:
         raise UserError(f"{where}: found {' and '.join(direct)}; write several sources under steps, in order")
-    listed = [direct] if direct else entry.steps
+    listed: list[dict[str, dict[str, Any]]] = [direct] if direct else entry.steps  # type: ignore[list-item]
     steps = tuple(
         _parse_step(step, f"{where}.steps[{index}]" if entry.steps else where) for index, step in enumerate(listed)
     )

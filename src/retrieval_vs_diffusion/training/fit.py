@@ -95,7 +95,7 @@ def fit_classifier(
             history.append({"step": step, **figures, "kept": kept, "seconds": time.perf_counter() - started})
             running = 0.0
     network.load_state_dict(best_state)
-    classifier = Classifier(network.eval().cpu(), recipe.model, class_names)
+    classifier = Classifier(network.eval().cpu(), recipe.model, class_names, recipe.image_size)
     return Fitted(classifier, pd.DataFrame(history))
 
 

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.clip import Clip
 
 
-def predict_test(image_size: int, classifier: Classifier, test: ImageTable, compute: dict[str, Any]) -> pd.DataFrame:
+def predict_test(classifier: Classifier, test: ImageTable, compute: dict[str, Any]) -> pd.DataFrame:
     """Class probabilities of each test image, with its id and label; the only node that reads test images."""
     import pandas as pd
 
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import at_size
 
-    probabilities = classifier.probabilities(at_size(test, image_size), choose_device(**compute))
+    probabilities = classifier.probabilities(at_size(test, classifier.image_size), choose_device(**compute))
     about = pd.DataFrame({"image_id": test.column("image_id"), "label": test.labels()})
     return pd.concat([about, pd.DataFrame(probabilities, columns=list(classifier.class_names))], axis=1)
 
@@ -41,7 +41,7 @@ def check_judge(judge: Classifier, val: ImageTable, compute: dict[str, Any]) -> 
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import at_size
 
-    pixels = at_size(val, int(judge.network.default_cfg["input_size"][-1]))
+    pixels = at_size(val, judge.image_size)
     probabilities = judge.probabilities(pixels, choose_device(**compute))
     return {"judge_top1_on_val": top_k_accuracy(probabilities, val.labels()), "images": len(val)}
 
@@ -61,5 +61,5 @@ def compare(
     """The leaderboard of all strategies whose results hold, and what it says in words."""
     from retrieval_vs_diffusion.comparison.leaderboard import leaderboard, summary
 
-    there = [results[name] for name in order if results.get(name) is not None]
+    there = [result for name in order if (result := results.get(name)) is not None]
     return leaderboard(there), summary(there, low_label_agreement)

@@ -19,14 +19,13 @@ def create_pipeline(study: Study) -> Pipeline:
 
 def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
     tags = ["evaluate", strategy.name]
-    image_size = study.parameters.classifier.image_size
     collected = {}
     made = []
     for repetition in study.repetitions:
         key = f"{strategy.name}.repetition_{repetition}"
         made.append(
             Node(
-                bound(nodes.predict_test, image_size),
+                nodes.predict_test,
                 inputs=[f"{key}.classifier", "target.test", "params:compute"],
                 outputs=f"{key}.predictions",
                 name=f"predict_test_repetition_{repetition}",

@@ -72,7 +72,7 @@ def train_judge(
     true_labels = np.array(known.column("true_label"), dtype=np.int64)
     seed = derive_seed("pretrain", "judge", settings.seed)
     network = train(known.pixels(), true_labels, len(class_names), settings.judge, device, seed)
-    return Classifier(network, settings.judge.model, tuple(class_names))
+    return Classifier(network, settings.judge.model, tuple(class_names), known.pixels().shape[1])
 
 
 def measure_fairness(

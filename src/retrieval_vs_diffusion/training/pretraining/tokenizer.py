@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -43,7 +43,7 @@ def train_tokenizer(captions: Iterable[str], vocabulary_size: int, context_lengt
     learned = sorted(trained.get_vocab(), key=trained.get_vocab().__getitem__)
     tokens = dict.fromkeys([*alphabet, *(character + "</w>" for character in alphabet), *learned])
     vocabulary = {token: index for index, token in enumerate([*tokens, START, END])}
-    merges = [tuple(merge) for merge in _merges(trained)]
+    merges: Any = _merges(trained)
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=context_length)
 
 

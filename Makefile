@@ -1,0 +1,35 @@
+# `make run` sets everything up and runs the study; `make test` sets everything up and runs the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export MLFLOW_DISABLE_TELEMETRY = true
+export DO_NOT_TRACK = true
+
+.PHONY: run test lint install clean
+
+run: install
+	$(BIN)/kedro run
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+# Downloading torch takes minutes in which pip says nothing to a pipe: a line now and then shows that it lives.
+$(VENV)/.installed: constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Error: $$($(PYTHON) --version) is too old, Python 3.11 or newer is needed: make PYTHON=python3.12 run" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned set into $(VENV) (about 8 GB, some minutes)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]' & installer=$$!; \
+	  seconds=0; while kill -0 $$installer 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); \
+	  if [ $$((seconds % 9)) -eq 0 ]; then echo "  installing, $$seconds s so far"; fi; done; wait $$installer
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache
