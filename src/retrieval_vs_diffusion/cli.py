@@ -10,7 +10,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.errors import find_user_error
 
 _RUNNER = "retrieval_vs_diffusion.execution.fresh_runner.FreshRunner"
 
@@ -23,8 +23,11 @@ class _RunCommand(click.Command):
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            click.secho(f"Error: {error}", fg="red", err=True)
+        except Exception as error:
+            mendable = find_user_error(error)
+            if mendable is None:
+                raise
+            click.secho(f"Error: {mendable}", fg="red", err=True)
             sys.exit(1)
 
 

@@ -10,6 +10,13 @@ class UserError(Exception):
     """Something in the user's files or parameters is wrong; the message is shown without a traceback."""
 
 
+def find_user_error(error: BaseException | None) -> UserError | None:
+    """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Say which of the ``known`` names the user may have meant by ``name``.
 

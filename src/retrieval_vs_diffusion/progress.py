@@ -19,6 +19,15 @@ SECONDS_BETWEEN_LINES = 5.0
 _last_sign = 0.0  # when something was last shown, by time.monotonic()
 
 
+_lines_only = False
+
+
+def use_lines() -> None:
+    """Write log lines even on a terminal: worker processes cannot share its bars."""
+    global _lines_only
+    _lines_only = True
+
+
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield the items of ``items`` while showing how far the work is.
 
@@ -29,7 +38,7 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
     """
     if total is None:
         total = len(items) if hasattr(items, "__len__") else None  # type: ignore[arg-type]
-    if get_console().is_terminal:
+    if get_console().is_terminal and not _lines_only:
         yield from _with_bar(items, description, total)
     else:
         yield from _with_lines(items, description, total)

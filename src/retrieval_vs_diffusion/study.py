@@ -27,7 +27,7 @@ class Compute(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str = "auto"  # CUDA, else MPS, else the CPU; or one of them by name
-    threads: Annotated[int, Field(ge=0)] = 0  # of torch on the CPU; 0 for all
+    threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
 
 
 class TargetParameters(BaseModel):
@@ -66,6 +66,7 @@ class Parameters(BaseModel):
 
     world: str
     only: str | None = None  # strategies to run, joined by +; all where it is null
+    workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
     compute: Compute = Compute()
     target: TargetParameters
     pool: PoolParameters

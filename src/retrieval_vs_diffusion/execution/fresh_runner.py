@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional
-from retrieval_vs_diffusion.progress import heartbeat
+from retrieval_vs_diffusion.execution.workers import number_of_workers, run_side_by_side
+from retrieval_vs_diffusion.progress import heartbeat, progress
 
 logger = logging.getLogger(__name__)
 
@@ -70,16 +73,38 @@ class FreshRunner(SequentialRunner):
             raise UserError(f"{name} {state}; run `{remedy}` first, or plain `kedro run` for everything")
 
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
-        for position, node in enumerate(pipeline.nodes, start=1):
+        from retrieval_vs_diffusion.world import current_study
+
+        for node in pipeline.nodes:
             for output in node.outputs:
                 self._freshness.forget(output)
-            started = time.perf_counter()
-            logger.info("[%d/%d] %s", position, len(pipeline.nodes), node.name)
-            with heartbeat(node.name):
-                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
-            seconds = time.perf_counter() - started
+        workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
+        made = self._in_this_process if workers == 1 else self._in_workers
+        for position, (node, seconds) in enumerate(made(pipeline, catalog, workers, hook_manager, run_id), start=1):
             for output in node.outputs:
                 self._freshness.write_record(output, node, seconds)
+            logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, seconds)
+
+    def _in_workers(
+        self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
+    ) -> Iterator[tuple[Node, float]]:
+        """Inputs and outputs stay in the workers: hooks are told of finished nodes without them."""
+        logger.info("%d steps run side by side", workers)
+        nodes = run_side_by_side(pipeline, catalog, workers)
+        for node, seconds in progress(nodes, "steps", total=len(pipeline.nodes)):
+            yield node, seconds
+            about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False, "run_id": run_id}
+            hook_manager.hook.after_node_run(**about)
+
+    def _in_this_process(
+        self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
+    ) -> Iterator[tuple[Node, float]]:
+        del workers
+        for node in pipeline.nodes:
+            started = time.perf_counter()
+            with heartbeat(node.name):
+                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
+            yield node, time.perf_counter() - started
 
 
 _PIPELINES = frozenset({"data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain"})

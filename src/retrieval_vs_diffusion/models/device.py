@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
-def choose_device(name: str, threads: int = 0) -> torch.device:
+def choose_device(device: str, threads: int = 0) -> torch.device:
     """Turn ``device`` into a torch device and say which; ``auto`` takes CUDA, else MPS, else the CPU.
 
     Args:
-        name: one of ``DEVICES``, or ``cuda:<number>``.
+        device: one of ``DEVICES``, or ``cuda:<number>``.
         threads: CPU threads for torch; 0 leaves torch's own choice. Numbers depend on it in the last
             bits, so it belongs to what an image is made of.
 
@@ -30,23 +30,23 @@ def choose_device(name: str, threads: int = 0) -> torch.device:
 
     if threads:
         torch.set_num_threads(threads)
-    kind = name.split(":")[0]
+    kind = device.split(":")[0]
     if kind not in DEVICES:
-        raise UserError(f'device: found "{name}"; {did_you_mean(kind, DEVICES)}')
+        raise UserError(f'device: found "{device}"; {did_you_mean(kind, DEVICES)}')
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
+    if device == "auto":
+        device = next(candidate for candidate in ("cuda", "mps", "cpu") if available[candidate])
     elif not available[kind]:
         found = ", ".join(each for each, there in available.items() if there)
-        raise UserError(f"device: {name} is not available here; there is {found}: take one, or device: auto")
-    device = torch.device(name)
-    if (str(device), torch.get_num_threads()) not in _announced:
-        _announced.add((str(device), torch.get_num_threads()))
+        raise UserError(f"device: {device} is not available here; there is {found}: take one, or device: auto")
+    chosen = torch.device(device)
+    if (str(chosen), torch.get_num_threads()) not in _announced:
+        _announced.add((str(chosen), torch.get_num_threads()))
         described = (
-            torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+            torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else f"{torch.get_num_threads()} threads"
         )
-        logger.info("Running models on %s (%s)", device, described)
-    return device
+        logger.info("Running models on %s (%s)", chosen, described)
+    return chosen
 
 
 _announced: set[tuple[str, int]] = set()

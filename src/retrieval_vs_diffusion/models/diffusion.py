@@ -141,12 +141,14 @@ def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
     check_directory(Path(path))
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
 
     diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     variant = "fp16" if list(Path(path, "unet").glob("*.fp16.safetensors")) else None
     pipeline = StableDiffusionPipeline.from_pretrained(
         path,
-        torch_dtype=getattr(torch, precision),
+        dtype=getattr(torch, precision),
         variant=variant,
         use_safetensors=True,
         local_files_only=True,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def model_configuration(settings: ClipTraining, tokenizer: CLIPTokenizer, image_size: int) -> dict[str, Any]:
     """The ``model_cfg`` of open_clip's local folder format."""
     return {
+        "custom_text": True,  # text tower under its own name, as CustomTextCLIP has it
         "embed_dim": settings.embedding_dim,
         "vision_cfg": {
             "timm_model_name": settings.image_tower,
@@ -57,7 +58,8 @@ def train_clip(
 
     torch.manual_seed(seed)
     configuration = model_configuration(settings, tokenizer, pixels.shape[1])
-    network = open_clip.CustomTextCLIP(**configuration).to(device).train()
+    towers = {key: value for key, value in configuration.items() if key != "custom_text"}
+    network = open_clip.CustomTextCLIP(**towers).to(device).train()
     open_clip.set_model_preprocess_cfg(network, {"mean": (0.5,) * 3, "std": (0.25,) * 3})
     clip = Clip(network, None, "in training", device)
     network.train()

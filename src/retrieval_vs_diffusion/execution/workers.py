@@ -1,0 +1,122 @@
+"""Worker processes that run a pipeline's nodes side by side.
+
+Every artifact is in the catalog, so a worker needs the name of a node and nothing else: it loads the
+inputs, runs the node and saves the outputs. Small models keep one core busy each; two threads of one
+small model are slower than two models.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from kedro.framework.hooks.manager import _NullPluginManager
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner.task import Task
+
+from retrieval_vs_diffusion import progress
+from retrieval_vs_diffusion.errors import UserError, find_user_error
+
+# What forked workers inherit: the nodes by name and the catalog of the run.
+_nodes: dict[str, Node] = {}
+_catalog: Any = None
+
+
+def number_of_workers(asked: int) -> int:
+    """How many workers run nodes side by side; 1 means that nodes run in this process.
+
+    Args:
+        asked: 0 for one for each core. With a GPU, and where processes cannot be forked, it is 1.
+    """
+    if asked:
+        return asked
+    gpu = os.path.exists("/dev/nvidia0")  # asking torch would start CUDA, which forked processes cannot use
+    return 1 if gpu or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
+
+
+def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Iterator[tuple[Node, float]]:
+    """Run a pipeline's nodes in worker processes, each as soon as what it needs is made.
+
+    Yields:
+        Each node when its outputs are saved, with the seconds that it took.
+
+    Raises:
+        UserError: if a worker died, e.g. for want of memory; or whatever a node raised.
+    """
+    global _catalog
+    _nodes.update({node.name: node for node in pipeline.nodes})
+    _catalog = catalog
+    waiting = list(pipeline.nodes)
+    needed = {node: set(before) for node, before in pipeline.node_dependencies.items()}
+    running: dict[Future[float], Node] = {}
+    done: set[Node] = set()
+    context = multiprocessing.get_context("fork")
+    with _log_lines(context) as queue, _pool(context, workers, queue) as pool:
+        while waiting or running:
+            for node in [node for node in waiting if needed[node] <= done]:
+                if len(running) >= workers:
+                    break
+                waiting.remove(node)
+                running[pool.submit(_run_node, node.name)] = node
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                node = running.pop(future)
+                try:
+                    seconds = future.result()
+                except BrokenProcessPool as error:
+                    raise UserError(
+                        f"a worker died while {node.name} ran, perhaps for want of memory; lower `workers`"
+                    ) from error
+                done.add(node)
+                yield node, seconds
+
+
+@contextmanager
+def _pool(context: Any, workers: int, queue: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose pending work is dropped when anything goes wrong."""
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(queue,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _log_lines(context: Any) -> Iterator[Any]:
+    """A queue through which workers log; this process prints, so that lines and bars do not collide."""
+    queue = context.Queue()
+    listener = logging.handlers.QueueListener(queue, *logging.getLogger().handlers)
+    listener.start()
+    try:
+        yield queue
+    finally:
+        listener.stop()
+
+
+def _start_worker(queue: Any) -> None:
+    logging.getLogger().handlers = [logging.handlers.QueueHandler(queue)]
+    progress.use_lines()
+
+
+def _run_node(name: str) -> float:
+    """Load, run and save one node; returns the seconds that it took."""
+    started = time.perf_counter()
+    try:
+        with progress.heartbeat(name):
+            Task(node=_nodes[name], catalog=_catalog, hook_manager=_NullPluginManager(), is_async=False).execute()
+    except Exception as error:
+        mendable = find_user_error(error)
+        if mendable is not None:  # what caused an error does not come through to the other process
+            raise UserError(str(mendable)) from None
+        raise
+    return time.perf_counter() - started
