@@ -124,7 +124,7 @@ class MlflowComparison:
         if self._study.strategies[strategy].adds_images:
             draw = self._study.draw("added_images", repetition)
             images = catalog[f"{strategy}.{draw}.added_images"].load()
-            sheet = contact_sheet(spread_over_classes(images, columns=10, rows=10), columns=10)
+            sheet = contact_sheet(*spread_over_classes(images, columns=10, rows=10))
             self._client.log_image(run, sheet, artifact_file="added_images.png")
         self._client.set_terminated(run, "FINISHED")
 

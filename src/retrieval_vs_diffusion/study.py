@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.images.screening import Screening
+from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import build_part, describe
+from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.composition import Strategy, parse_strategy
 from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
@@ -114,6 +116,11 @@ class Study:
     def draws(self, purpose: Purpose) -> list[str]:
         """All draws made for a purpose."""
         return list(dict.fromkeys(self.draw(purpose, repetition) for repetition in self.repetitions))
+
+    def subset_of(self, draw: str) -> SubsetDraw:
+        """The target subset that a draw of personalisation, images or classifier starts from."""
+        own = draw if "target_subset" in self.parameters.repetitions.redraw else SHARED
+        return SubsetDraw(derive_seed(self.parameters.world, "target subset", own))
 
     def added_per_class(self, strategy: Strategy) -> int:
         """Images a class that a strategy adds."""

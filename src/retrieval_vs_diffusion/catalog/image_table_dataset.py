@@ -79,7 +79,7 @@ class ImageTableDataset(AbstractDataset["ImageTable", "ImageTable"]):
         from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
 
         buffer = io.BytesIO()
-        contact_sheet(spread_over_classes(self.load(), columns=10, rows=6), columns=10).save(buffer, format="PNG")
+        contact_sheet(*spread_over_classes(self.load(), columns=10, rows=6)).save(buffer, format="PNG")
         return ImagePreview(base64.b64encode(buffer.getvalue()).decode())
 
     def _exists(self) -> bool:

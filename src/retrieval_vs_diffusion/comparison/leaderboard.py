@@ -46,7 +46,7 @@ def _row(result: dict[str, Any]) -> dict[str, Any]:
         "top1_se": standard_error(accuracies),
         "images_added": np.mean([each["images_added"] for each in repetitions]),
         "label_agreement": np.mean(agreements) if agreements else math.nan,
-        "agreement_by": repetitions[0]["agreement_by"],
+        "agreement_by": repetitions[0]["agreement_by"] or "",
         "seconds": np.mean([sum(each["seconds"].values()) for each in repetitions]),
     }
 

@@ -50,7 +50,12 @@ def write_report(
 def _table(leaderboard: pd.DataFrame, summary: dict[str, Any]) -> list[dict[str, Any]]:
     best = leaderboard["top1_mean"].max()
     return [
-        {**row, "marked": row["strategy"] in summary["low_label_agreement"], "best": row["top1_mean"] == best}
+        {
+            **row,
+            "agreement_by": row["agreement_by"] if isinstance(row["agreement_by"], str) else "",
+            "marked": row["strategy"] in summary["low_label_agreement"],
+            "best": row["top1_mean"] == best,
+        }
         for row in leaderboard.to_dict("records")
     ]
 

@@ -23,20 +23,21 @@ def gather(
     Args:
         about: the strategy: its ``strategy`` name, ``arm`` and ``description``.
         repetitions: their numbers.
-        artifacts: for each repetition r ``predictions_r``, ``history_r``, ``images_r`` (added images,
-            or the originals where nothing is added), and where there are any ``agreement_r`` and ``learned_r``.
+        artifacts: for each repetition r ``predictions_r``, ``history_r``, and where there are any
+            ``images_r`` (the added ones), ``agreement_r`` and ``learned_r``; ``originals`` where nothing is added.
 
     Returns:
         Results that JSON can hold, and examples of the first repetition's images.
     """
     rows = [_repetition(number, artifacts) for number in repetitions]
-    examples = spread_over_classes(artifacts[f"images_{repetitions[0]}"], EXAMPLE_CLASSES, EXAMPLE_ROWS)
+    shown = artifacts.get(f"images_{repetitions[0]}", artifacts.get("originals"))
+    examples, _ = spread_over_classes(shown, EXAMPLE_CLASSES, EXAMPLE_ROWS)
     return {**about, "repetitions": rows}, examples
 
 
 def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
     predictions, history = artifacts[f"predictions_{number}"], artifacts[f"history_{number}"]
-    images = artifacts[f"images_{number}"]
+    images = artifacts.get(f"images_{number}")
     agreement = artifacts.get(f"agreement_{number}")
     learned = artifacts.get(f"learned_{number}")
     probabilities = predictions.drop(columns=["image_id", "label"]).to_numpy()
@@ -44,7 +45,7 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
     kept = history[history["kept"].astype(bool)].iloc[-1]
     seconds = {
         "personalise": learned.seconds if learned else 0.0,
-        "bring_images": images.ledger.get("seconds", 0.0) if agreement else 0.0,
+        "bring_images": images.ledger.get("seconds", 0.0) if images else 0.0,
         "train": float(history["seconds"].iloc[-1]),
     }
     many_classes = probabilities.shape[1] > 5
@@ -54,11 +55,11 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         "top5": top_k_accuracy(probabilities, labels, k=5) if many_classes else None,
         "val_top1": float(kept["val_top1"]),
         "best_step": int(kept["step"]),
-        "images_added": len(images) if agreement else 0,
+        "images_added": len(images) if images else 0,
         "label_agreement": agreement["label_agreement"] if agreement else None,
         "agreement_by": agreement["agreement_by"] if agreement else None,
         "seconds": seconds,
-        "ledger": _totals(images.ledger) if agreement else {},
+        "ledger": _totals(images.ledger) if images else {},
     }
 
 

@@ -113,7 +113,8 @@ def _run_node(name: str) -> float:
     started = time.perf_counter()
     try:
         with progress.heartbeat(name):
-            Task(node=_nodes[name], catalog=_catalog, hook_manager=_NullPluginManager(), is_async=False).execute()
+            nobody: Any = _NullPluginManager()  # hooks run in the process that the user started
+            Task(node=_nodes[name], catalog=_catalog, hook_manager=nobody, is_async=False).execute()
     except Exception as error:
         mendable = find_user_error(error)
         if mendable is not None:  # what caused an error does not come through to the other process

@@ -27,16 +27,16 @@ def contact_sheet(images: ImageTable, columns: int) -> Image.Image:
     return sheet
 
 
-def spread_over_classes(images: ImageTable, columns: int, rows: int) -> ImageTable:
-    """At most ``columns * rows`` images: a column a class where all have labels, else the first ones.
+def spread_over_classes(images: ImageTable, columns: int, rows: int) -> tuple[ImageTable, int]:
+    """Examples in reading order: a column a class where all have labels, else simply the first ones.
 
-    With more classes than columns, the first ``columns`` classes are shown.
+    Returns:
+        At most ``columns * rows`` images, and how many columns they fill; of more classes than
+        ``columns`` the first ones are shown.
     """
     labels = images.column("label")
     if not labels or None in labels:
-        return images.take(np.arange(min(len(images), columns * rows)))
+        return images.take(np.arange(min(len(images), columns * rows))), columns
     of_class = [np.flatnonzero(np.array(labels) == label) for label in sorted(set(labels))[:columns]]
-    if len(of_class) < columns:
-        return images.take(np.concatenate([members[: rows * columns // len(of_class)] for members in of_class]))
     shortest = min(rows, *(len(members) for members in of_class))
-    return images.take([int(members[row]) for row in range(shortest) for members in of_class])
+    return images.take([int(members[row]) for row in range(shortest) for members in of_class]), len(of_class)

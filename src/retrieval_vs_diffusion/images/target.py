@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,35 +21,38 @@ class Target:
     test: ImageTable
 
 
-def draw_subset(
-    reservoir: ImageTable, class_names: list[str], train_per_class: int, seed: int
-) -> tuple[ImageTable, ImageTable]:
-    """Draw a repetition's training images; all others of the reservoir are held back.
+@dataclass(frozen=True)
+class SubsetDraw:
+    """One draw of the target subset: which images of the reservoir are trained on, which are held back.
+
+    It is a view: drawn again by every step that needs it, always the same.
 
     Args:
-        reservoir: labelled images of every class.
-        class_names: names of the classes, for messages.
-        train_per_class: images a class to train on.
         seed: decides the draw.
-
-    Returns:
-        Training images (classes in order), and the held-back images in random order within each
-        class, so that the first k of a class are a draw of k.
-
-    Raises:
-        UserError: if a class has fewer than ``train_per_class`` + 1 images.
     """
-    labels = reservoir.labels()
-    random = np.random.default_rng(seed)
-    train: list[int] = []
-    held_back: list[int] = []
-    for label, name in enumerate(class_names):
-        members = random.permutation(np.flatnonzero(labels == label))
-        if len(members) <= train_per_class:
-            raise UserError(
-                f'target: class "{name}" has {len(members)} images in the reservoir, but '
-                f"target.train_per_class={train_per_class} must leave some held back: lower it or add images"
-            )
-        train.extend(members[:train_per_class].tolist())
-        held_back.extend(members[train_per_class:].tolist())
-    return reservoir.take(train), reservoir.take(held_back)
+
+    seed: int
+
+    def train(self, reservoir: ImageTable, class_names: Sequence[str], per_class: int) -> ImageTable:
+        """The originals: ``per_class`` images of each class, classes in order."""
+        return reservoir.take(self._rows(reservoir, class_names, per_class)[0])
+
+    def held_back(self, reservoir: ImageTable, class_names: Sequence[str], per_class: int) -> ImageTable:
+        """All other images, in random order within each class: the first k of a class are a draw of k."""
+        return reservoir.take(self._rows(reservoir, class_names, per_class)[1])
+
+    def _rows(self, reservoir: ImageTable, class_names: Sequence[str], per_class: int) -> tuple[list[int], list[int]]:
+        labels = reservoir.labels()
+        random = np.random.default_rng(self.seed)
+        train: list[int] = []
+        held_back: list[int] = []
+        for label, name in enumerate(class_names):
+            members = random.permutation(np.flatnonzero(labels == label))
+            if len(members) <= per_class:
+                raise UserError(
+                    f'target: class "{name}" has {len(members)} images in the reservoir, but '
+                    f"target.train_per_class={per_class} must leave some held back: lower it or add images"
+                )
+            train.extend(members[:per_class].tolist())
+            held_back.extend(members[per_class:].tolist())
+        return train, held_back

@@ -10,13 +10,14 @@ from kedro.pipeline import Node
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.strategies.composition import Step, StepKind, Strategy
 from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings
-from retrieval_vs_diffusion.strategies.wiring import MODEL_RESOURCES, dataset_of, resources_of
-from retrieval_vs_diffusion.study import Study
+from retrieval_vs_diffusion.strategies.wiring import MODEL_RESOURCES, datasets_of, prepare, resources_of
+from retrieval_vs_diffusion.study import SHARED, Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from retrieval_vs_diffusion.images.image_table import ImageTable
+    from retrieval_vs_diffusion.images.target import SubsetDraw
 
 
 def step_nodes(study: Study, kinds: Sequence[StepKind], tag: str) -> list[Node]:
@@ -31,14 +32,10 @@ def step_nodes(study: Study, kinds: Sequence[StepKind], tag: str) -> list[Node]:
 
 
 def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw: str, tag: str) -> Node:
-    # Where subset or personalisation are shared, all draws of added images start from the shared ones.
-    subset = draw if "target_subset" in study.parameters.repetitions.redraw else study.draw("target_subset", 0)
-    personalised = (
-        draw if "personalisation" in study.parameters.repetitions.redraw else study.draw("personalisation", 0)
-    )
+    personalised = draw if "personalisation" in study.parameters.repetitions.redraw else SHARED
     learned = f"personalise.{strategy.personalise}.{personalised}.learned" if strategy.personalise else None
     resources = resources_of(step, strategy)
-    inputs = {name: dataset_of(name, subset, learned) for name in resources}
+    inputs = datasets_of(resources, learned)
     if position:
         inputs["previous"] = _output(strategy, position - 1, draw)
     function = bound(
@@ -47,6 +44,7 @@ def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw
         strategy=strategy.name,
         per_class=study.added_per_class(strategy),
         seed_parts=(study.parameters.world, strategy.name, draw, position),
+        subset=study.subset_of(draw) if "reservoir" in inputs else None,
     )
     fixed = {
         "class_names": "target.classes",
@@ -74,24 +72,19 @@ def bring_images(
     strategy: str,
     per_class: int,
     seed_parts: tuple[str | int, ...],
+    subset: SubsetDraw | None,
     class_names: list[str],
     protected: pd.DataFrame,
     screening: dict[str, Any],
     compute: dict[str, Any],
     previous: ImageTable | None = None,
-    **resources: Any,
+    **inputs: Any,
 ) -> ImageTable:
     """Bring ``per_class`` screened images a class from one source; the ledger says what was refused."""
     from retrieval_vs_diffusion.images.screening import Gate, Screening
-    from retrieval_vs_diffusion.models.device import choose_device
-    from retrieval_vs_diffusion.models.sampling import Sampling
     from retrieval_vs_diffusion.strategies.collect import collect
 
-    device = choose_device(**compute)
-    for name in set(MODEL_RESOURCES) & resources.keys():
-        resources[name] = resources[name].to(device)
-    if "sampling" in resources:
-        resources["sampling"] = Sampling.model_validate(resources["sampling"])
+    resources = prepare(inputs, source.needs, subset, class_names, compute)
     if "learned" in resources:
         resources["diffusion"].add_words(resources["learned"].vectors)
     surroundings = Surroundings(tuple(class_names), strategy, seed_parts, resources, previous)

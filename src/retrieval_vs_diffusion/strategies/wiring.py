@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.strategies.composition import Step, Strategy
 
 MODEL_RESOURCES = ("clip", "diffusion")  # steps that need one run on the GPU where there is one
+TARGET_RESOURCES = ("originals", "held_back")  # views of the reservoir, drawn when they are needed
 
 
 def resources_of(step: Step, strategy: Strategy) -> tuple[str, ...]:
@@ -13,25 +18,55 @@ def resources_of(step: Step, strategy: Strategy) -> tuple[str, ...]:
     return (*step.source.needs, *learned)
 
 
-def dataset_of(resource: str, subset_draw: str, learned: str | None) -> str:
-    """The dataset behind a resource.
+def datasets_of(resources: Iterable[str], learned: str | None = None) -> dict[str, str]:
+    """Node inputs that provide resources.
 
     Args:
-        resource: ``clip``, ``diffusion``, ``pool``, ``index``, ``originals``, ``held_back``,
+        resources: ``clip``, ``diffusion``, ``pool``, ``index``, ``originals``, ``held_back``,
             ``sampling`` or ``learned``.
-        subset_draw: draw of the target subset.
         learned: dataset of what the strategy's personalisation learned.
+
+    Raises:
+        ValueError: for a resource of another name.
     """
-    datasets = {
-        "clip": "clip",
-        "diffusion": "diffusion",
-        "pool": "pool.images",
-        "index": "pool.index",
-        "originals": f"target.{subset_draw}.train",
-        "held_back": f"target.{subset_draw}.held_back",
-        "sampling": "params:sampling",
-        "learned": learned or "",
+    reservoir = {"reservoir": "target.reservoir", "train_per_class": "params:target.train_per_class"}
+    known = {
+        "clip": {"clip": "clip"},
+        "diffusion": {"diffusion": "diffusion"},
+        "pool": {"pool": "pool.images"},
+        "index": {"index": "pool.index"},
+        "originals": reservoir,
+        "held_back": reservoir,
+        "sampling": {"sampling": "params:sampling"},
+        "learned": {"learned": learned or ""},
     }
-    if resource not in datasets:
-        raise ValueError(f'a part needs "{resource}"; resources are {", ".join(datasets)}')
-    return datasets[resource]
+    inputs: dict[str, str] = {}
+    for resource in resources:
+        if resource not in known:
+            raise ValueError(f'a part needs "{resource}"; resources are {", ".join(known)}')
+        inputs |= known[resource]
+    return inputs
+
+
+def prepare(
+    inputs: dict[str, Any],
+    needs: Iterable[str],
+    subset: SubsetDraw | None,
+    class_names: list[str],
+    compute: dict[str, Any],
+) -> dict[str, Any]:
+    """Turn a node's inputs into the resources that a part asks for: views drawn, models on their device."""
+    from retrieval_vs_diffusion.models.device import choose_device
+    from retrieval_vs_diffusion.models.sampling import Sampling
+
+    device = choose_device(**compute)
+    resources = {name: value for name, value in inputs.items() if name not in {"reservoir", "train_per_class"}}
+    for name in set(MODEL_RESOURCES) & resources.keys():
+        resources[name] = resources[name].to(device)
+    if subset is not None:
+        drawn = {"originals": subset.train, "held_back": subset.held_back}
+        for name in set(TARGET_RESOURCES) & set(needs):
+            resources[name] = drawn[name](inputs["reservoir"], class_names, inputs["train_per_class"])
+    if "sampling" in resources:
+        resources["sampling"] = Sampling.model_validate(resources["sampling"])
+    return resources

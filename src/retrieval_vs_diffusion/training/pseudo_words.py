@@ -72,7 +72,7 @@ def learn_words(
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        running += float(loss)
+        running += loss.item()
         if step % _REPORT_EVERY == 0:
             losses.append((step, running / _REPORT_EVERY))
             running = 0.0

@@ -1,4 +1,4 @@
-"""Reading target and pool, and drawing the repetitions' subsets."""
+"""Reading target and pool."""
 
 from retrieval_vs_diffusion.pipelines.data_ingest.pipeline import create_pipeline
 

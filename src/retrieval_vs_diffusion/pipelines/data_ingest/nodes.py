@@ -21,15 +21,6 @@ def read_pool(reader: Any) -> ImageTable:
     return reader.read()
 
 
-def draw_target_subset(
-    reservoir: ImageTable, class_names: list[str], train_per_class: int, seed: int
-) -> tuple[ImageTable, ImageTable]:
-    """Draw a repetition's training images; the rest of the reservoir is held back."""
-    from retrieval_vs_diffusion.images.target import draw_subset
-
-    return draw_subset(reservoir, class_names, train_per_class, seed)
-
-
 def fingerprint_protected(val: ImageTable, test: ImageTable) -> pd.DataFrame:
     """Fingerprint the images that no added image may copy."""
     from retrieval_vs_diffusion.images.screening import fingerprint

@@ -1,4 +1,4 @@
-"""Target and pool become image tables; each repetition draws its training images."""
+"""Target and pool become image tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.parts import build_part
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.data_ingest import nodes
-from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.study import READERS, Study
 
 
 def create_pipeline(study: Study) -> Pipeline:
-    """Read once, then draw a subset for each draw of the target."""
+    """Read both, and fingerprint what no added image may copy."""
     target, pool = study.parameters.target, study.parameters.pool
     read = [
         Node(
@@ -34,14 +33,4 @@ def create_pipeline(study: Study) -> Pipeline:
             name="fingerprint_protected_images",
         ),
     ]
-    draws = [
-        Node(
-            bound(nodes.draw_target_subset, seed=derive_seed(study.parameters.world, "target subset", draw)),
-            inputs=["target.reservoir", "target.classes", "params:target.train_per_class"],
-            outputs=[f"target.{draw}.train", f"target.{draw}.held_back"],
-            name=f"draw_target_subset_{draw}",
-            namespace="target",
-        )
-        for draw in study.draws("target_subset")
-    ]
-    return Pipeline([*read, *draws], tags="data_ingest")
+    return Pipeline(read, tags="data_ingest")

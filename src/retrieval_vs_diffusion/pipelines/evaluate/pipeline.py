@@ -35,16 +35,16 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         )
         collected[f"predictions_{repetition}"] = f"{key}.predictions"
         collected[f"history_{repetition}"] = f"{key}.history"
-        images = f"target.{study.draw('target_subset', repetition)}.train"
         if strategy.adds_images:
             draw = study.draw("added_images", repetition)
-            images = f"{strategy.name}.{draw}.added_images"
+            collected[f"images_{repetition}"] = f"{strategy.name}.{draw}.added_images"
             collected[f"agreement_{repetition}"] = f"{strategy.name}.{draw}.agreement"
             if strategy.personalise:
                 learned = study.draw("personalisation", repetition)
                 collected[f"learned_{repetition}"] = f"personalise.{strategy.personalise}.{learned}.learned"
-        collected[f"images_{repetition}"] = images
-    if strategy.adds_images:
+    if not strategy.adds_images:
+        collected["originals"] = "target.reservoir"
+    else:
         made += [_judge_node(study, strategy, draw) for draw in study.draws("added_images")]
     about = {"strategy": strategy.name, "arm": strategy.arm, "description": strategy.description}
     collect = Node(

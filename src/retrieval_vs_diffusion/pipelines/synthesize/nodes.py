@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
+    from retrieval_vs_diffusion.images.target import SubsetDraw
     from retrieval_vs_diffusion.strategies.personalise.learned import Learned
 
 
@@ -14,15 +15,13 @@ def learn_personalisation(
     personalisation: Any,
     name: str,
     seed_parts: tuple[str | int, ...],
+    subset: SubsetDraw,
     class_names: list[str],
     compute: dict[str, Any],
-    **resources: Any,
+    **inputs: Any,
 ) -> Learned:
     """Learn from the repetition's originals what the strategies that name this personalisation share."""
-    from retrieval_vs_diffusion.models.device import choose_device
-    from retrieval_vs_diffusion.strategies.wiring import MODEL_RESOURCES
+    from retrieval_vs_diffusion.strategies.wiring import prepare
 
-    device = choose_device(**compute)
-    for model in set(MODEL_RESOURCES) & resources.keys():
-        resources[model] = resources[model].to(device)
+    resources = prepare(inputs, personalisation.needs, subset, class_names, compute)
     return personalisation.learn(Surroundings(tuple(class_names), name, seed_parts, resources))

@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.steps import step_nodes
 from retrieval_vs_diffusion.pipelines.synthesize import nodes
-from retrieval_vs_diffusion.strategies.wiring import dataset_of
+from retrieval_vs_diffusion.strategies.wiring import datasets_of
 from retrieval_vs_diffusion.study import Study
 
 
@@ -25,11 +25,10 @@ def create_pipeline(study: Study) -> Pipeline:
 
 def _personalise_node(study: Study, name: str, draw: str) -> Node:
     personalisation = study.personalisations[name]
-    subset = draw if "target_subset" in study.parameters.repetitions.redraw else study.draw("target_subset", 0)
-    resources = {resource: dataset_of(resource, subset, None) for resource in personalisation.needs}
+    resources = datasets_of(personalisation.needs)
     seed_parts = (study.parameters.world, "personalise", name, draw)
     return Node(
-        bound(nodes.learn_personalisation, personalisation, name, seed_parts),
+        bound(nodes.learn_personalisation, personalisation, name, seed_parts, study.subset_of(draw)),
         inputs={"class_names": "target.classes", "compute": "params:compute", **resources},
         outputs=f"personalise.{name}.{draw}.learned",
         name=f"{name}_{draw}",

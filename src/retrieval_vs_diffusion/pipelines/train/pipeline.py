@@ -26,9 +26,11 @@ def _train_node(study: Study, strategy: Strategy, repetition: int) -> Node:
     # The same initialisation and batch order for all strategies of a repetition: their differences are
     # the added images' alone, and pairs can be compared.
     seed = derive_seed(study.parameters.world, "classifier", study.draw("classifier", repetition))
+    description = f"{strategy.name}, repetition {repetition}: training"
     key = f"{strategy.name}.repetition_{repetition}"
     inputs = {
-        "originals": f"target.{study.draw('target_subset', repetition)}.train",
+        "reservoir": "target.reservoir",
+        "train_per_class": "params:target.train_per_class",
         "val": "target.val",
         "class_names": "target.classes",
         "recipe": "params:classifier",
@@ -37,7 +39,7 @@ def _train_node(study: Study, strategy: Strategy, repetition: int) -> Node:
     if strategy.adds_images:
         inputs["added"] = f"{strategy.name}.{study.draw('added_images', repetition)}.added_images"
     return Node(
-        bound(nodes.train_classifier, strategy.mix, seed, f"{strategy.name}, repetition {repetition}: training"),
+        bound(nodes.train_classifier, strategy.mix, seed, description, study.subset_of(f"repetition_{repetition}")),
         inputs=inputs,
         outputs=[f"{key}.classifier", f"{key}.history"],
         name=f"train_repetition_{repetition}",
