@@ -29,7 +29,7 @@ def main() -> None:
     torch.set_num_threads(1)
     val = table("02_intermediate/target/val")
     names = tuple(map(str, range(10)))
-    grid = itertools.product(("tiny_convnet", "small_convnet"), (0.003, 0.01), (0.35, 0.6), (300,))
+    grid = itertools.product(("tiny_convnet", "small_convnet"), (0.003, 0.01, 0.02), (0.35, 0.6, 0.8), (300,))
     for model, rate, area, steps in grid:
         recipe = ClassifierTraining(model=model, learning_rate=rate, smallest_crop_area=area, steps=steps)
         found: dict[str, list[float]] = {"original_only": [], "more_real": []}

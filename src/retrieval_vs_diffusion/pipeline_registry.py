@@ -5,6 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from retrieval_vs_diffusion.pipelines import data_ingest, evaluate, index_build, pretrain, retrieve, synthesize, train
+from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.world import current_study
 
@@ -43,5 +44,5 @@ def whole_study(study: Study) -> Pipeline:
 
 def _strategy_pipeline(everything: Pipeline, name: str) -> Pipeline:
     """One strategy with all that it needs, then the comparison with whatever other rows hold."""
-    comparison = [node for node in everything.nodes if not node.namespace and "evaluate" in node.tags]
+    comparison = [node for node in everything.nodes if node.namespace == COMPARISON]
     return everything.to_outputs(f"{name}.results") + Pipeline(comparison)

@@ -6,14 +6,15 @@ from kedro.config import OmegaConfigLoader
 
 from retrieval_vs_diffusion.terminal import LeaderboardHook
 from retrieval_vs_diffusion.tracking import TrackingHook
-from retrieval_vs_diffusion.world import WorldHook
+from retrieval_vs_diffusion.world import WorldContext
 
 # Datasets are called <what>.<draw>.<part> on purpose: kedro-viz groups them by it.
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
 # Kedro's own call of OmegaConf; nothing that a user of this project can mend.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\)")
 
-HOOKS = (WorldHook(), TrackingHook(), LeaderboardHook())
+CONTEXT_CLASS = WorldContext
+HOOKS = (TrackingHook(), LeaderboardHook())
 
 CONFIG_LOADER_CLASS = OmegaConfigLoader
 CONFIG_LOADER_ARGS = {

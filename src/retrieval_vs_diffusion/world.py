@@ -1,4 +1,4 @@
-"""The world that the running command works in: its parameters, kept for the pipelines' shape."""
+"""The world that the running command works in: its parameters, which give the pipelines their shape."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
-from kedro.framework.hooks import hook_impl
 
 from retrieval_vs_diffusion.study import Study, read_study
 
 _study: Study | None = None
 
 
-class WorldHook:
-    """Reads the world's parameters before the pipelines are built, which take their shape from them."""
+class WorldContext(KedroContext):
+    """Kedro's context, which reads the world's parameters before the pipelines are built.
 
-    @hook_impl
-    def after_context_created(self, context: KedroContext) -> None:
-        """Check the parameters of the chosen environment and of the command line."""
+    A hook would do as well but for kedro-viz, which runs none.
+    """
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
         global _study
-        _study = read_study(context.config_loader["parameters"])
+        _study = read_study(self.config_loader["parameters"])
         from kedro.framework.project import pipelines
 
         pipelines.configure("retrieval_vs_diffusion.pipeline_registry")  # drops what another world built

@@ -16,15 +16,15 @@ class ClassifierTraining(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = "small_convnet"  # any timm model
+    model: str = "tiny_convnet"  # any timm model
     image_size: Annotated[int, Field(ge=8)] = 16  # pixels a side; other sizes are resized
     init: str = "scratch"  # or a .safetensors file
     steps: Annotated[int, Field(ge=1)] = 300
     batch_size: Annotated[int, Field(ge=2)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    learning_rate: Annotated[float, Field(gt=0)] = 0.02
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    smallest_crop_area: Annotated[float, Field(gt=0, le=1)] = 0.5
+    smallest_crop_area: Annotated[float, Field(gt=0, le=1)] = 0.8
     horizontal_flip: bool = False  # digits are not the same in a mirror
     validation_looks: Annotated[int, Field(ge=1)] = 10  # evenly spaced; the best one is kept
     added_share: Annotated[float, Field(gt=0, lt=1)] = 0.5  # of each batch, where a strategy's mix is `share`

@@ -10,6 +10,8 @@ from retrieval_vs_diffusion.pipelines.evaluate import nodes
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
 
+COMPARISON = "comparison"  # the box that stands after those of the strategies
+
 
 def create_pipeline(study: Study) -> Pipeline:
     """Nodes of each strategy's box, then those that stand after all boxes."""
@@ -88,6 +90,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
                 inputs=["judge", "target.val", "params:compute"],
                 outputs="comparison.judge_check",
                 name="check_judge",
+                namespace=COMPARISON,
                 tags="evaluate",
             )
         )
@@ -97,6 +100,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
         inputs={"low_label_agreement": "params:low_label_agreement", **{name: f"{name}.results" for name in order}},
         outputs=["comparison.leaderboard", "comparison.summary"],
         name="compare_strategies",
+        namespace=COMPARISON,
         tags="evaluate",
     )
     write = Node(
@@ -111,6 +115,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
         },
         outputs="comparison.report",
         name="write_report",
+        namespace=COMPARISON,
         tags="evaluate",
     )
     return [*judged, compare, write]

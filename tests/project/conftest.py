@@ -1,0 +1,84 @@
+"""A copy of the project in which the test world has run once, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project.
+
+    Args:
+        path: its folder.
+        output: what the first run printed.
+    """
+
+    path: Path
+    output: str
+
+    def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the ``kedro`` command in the project."""
+        return kedro(self.path, *arguments)
+
+    def reporting(self, name: str) -> Path:
+        """A file of the test world's reporting layer."""
+        return self.path / "data/test/08_reporting" / name
+
+    def stale(self, **runtime_params) -> set[str]:
+        """Names of the steps that a run with these parameters would make; nothing is run."""
+        from kedro.framework.project import pipelines
+
+        from retrieval_vs_diffusion.execution.freshness import Freshness
+        from retrieval_vs_diffusion.pipeline_registry import whole_study
+        from retrieval_vs_diffusion.world import current_study
+
+        bootstrap_project(self.path)
+        with KedroSession.create(self.path, env="test", runtime_params=runtime_params) as session:
+            catalog = session.load_context().catalog
+            freshness = Freshness(whole_study(current_study()), catalog)
+            return {node.name for node in freshness.stale_nodes(pipelines["__default__"])}
+
+
+def kedro(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the ``kedro`` command in a project folder, its output captured, as in a pipe."""
+    command = [str(Path(sys.executable).with_name("kedro")), *arguments]
+    environment = {**os.environ, "COLUMNS": "200", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    return subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, timeout=400, check=False)
+
+
+def copy_project(to: Path) -> Path:
+    """Copy what a run needs; the code is the repository's own."""
+    shutil.copytree(ROOT / "conf", to / "conf", ignore=shutil.ignore_patterns("local"))
+    (to / "conf/local").mkdir()
+    shutil.copytree(ROOT / "data/06_models/pretrained", to / "data/06_models/pretrained")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, to / name)
+    (to / "src").symlink_to(ROOT / "src")
+    return to
+
+
+@pytest.fixture(scope="session")
+def empty_project(tmp_path_factory) -> Path:
+    """A project in which nothing has run; tests must not run anything whole in it."""
+    return copy_project(tmp_path_factory.mktemp("empty") / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A project whose test world ran once; tests leave it as they find it."""
+    path = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    done = kedro(path, "run", "--env=test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Project(path, done.stdout + done.stderr)

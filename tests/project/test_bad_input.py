@@ -1,0 +1,53 @@
+"""Bad input gets one line that names the place, what was found and what would do, and a non-zero exit."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--params", "only=boomerangg"], 'only: there is no strategy "boomerangg"; did you mean "boomerang"?'),
+        (["--params", "classifier.steps=many"], "classifier.steps: found 'many'"),
+        (["--params", "classifier.steps=0"], "classifier.steps: found 0; input should be greater than or equal to 1"),
+        (["--params", "classifier.stepz=3"], "classifier.stepz: there is no such key here"),
+        (["--params", "compute.device=cuda:7"], "cuda:7 is not available here"),
+        (
+            ["--params", "strategies.boomerang.generate.strength=1.5"],
+            "strategies.boomerang.generate.strength: found 1.5",
+        ),
+        (["--params", "strategies.x.generate.type=text_to_imag"], 'did you mean "text_to_image"?'),
+        (["--params", "classifier.model=small_convnett"], 'did you mean "small_convnet"?'),
+        (["--pipeline=trian"], "train"),
+    ],
+)
+def test_a_wrong_parameter_is_told_in_one_line(empty_project, finished, arguments, expected):
+    run = finished.kedro("run", "--env=test", *arguments)
+    assert run.returncode != 0
+    assert expected in run.stderr + run.stdout
+    assert "Traceback" not in run.stderr + run.stdout
+
+
+def test_a_stage_whose_inputs_were_never_made_says_what_to_run_first(empty_project, finished):
+    run = type(finished)(empty_project, "").kedro("run", "--env=test", "--pipeline=train")
+    assert run.returncode != 0
+    assert "run `kedro run --pipeline=data_ingest` first" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [("diffusion/unet", "lacks its part unet/"), ("clip/open_clip_config.json", "lacks open_clip_config.json")],
+)
+def test_a_checkpoint_that_lacks_a_part_is_named(finished, tmp_path, missing, expected):
+    copy = tmp_path / "project"
+    shutil.copytree(finished.path, copy, symlinks=True)
+    part = copy / "data/06_models/pretrained" / missing
+    shutil.rmtree(part) if part.is_dir() else part.unlink()
+    run = type(finished)(copy, "").kedro("run", "--env=test")
+    assert run.returncode != 0
+    assert expected in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,62 @@
+"""The pipelines as Kedro's users see them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+STAGES = {"data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate"}
+
+
+@pytest.fixture(scope="module")
+def pipelines(empty_project):
+    from kedro.framework.project import pipelines
+
+    bootstrap_project(empty_project)
+    with KedroSession.create(empty_project, env="test") as session:
+        session.load_context()
+        return dict(pipelines)
+
+
+def test_the_stages_and_each_strategy_have_a_pipeline(pipelines):
+    assert set(pipelines) >= STAGES | {"__default__", "pretrain", "original_only", "retrieval_text"}
+
+
+def test_a_plain_run_is_the_stages_and_never_pretrains(pipelines):
+    together = sum((pipelines[stage] for stage in STAGES), pipelines["data_ingest"])
+    assert {node.name for node in together.nodes} == {node.name for node in pipelines["__default__"].nodes}
+    assert not any("pretrain" in node.tags for node in pipelines["__default__"].nodes)
+
+
+def test_steps_that_use_clip_or_diffusion_carry_the_tag_gpu(pipelines):
+    for node in pipelines["__default__"].nodes:
+        assert ("gpu" in node.tags) == bool({"clip", "diffusion"} & set(node.inputs)), node.name
+
+
+def test_every_dataset_is_declared_with_its_layer(empty_project, pipelines):
+    bootstrap_project(empty_project)
+    with KedroSession.create(empty_project, env="test") as session:
+        catalog = session.load_context().catalog
+        for name in sum(pipelines.values(), pipelines["pretrain"]).datasets():
+            if not name.startswith("params:"):
+                assert name in catalog, name
+                assert catalog[name].metadata["kedro-viz"]["layer"], name
+
+
+def test_test_images_are_read_by_the_fingerprint_and_the_prediction_alone(pipelines):
+    readers = {node.name.split(".")[-1] for node in pipelines["__default__"].nodes if "target.test" in node.inputs}
+    assert readers == {"fingerprint_protected_images", "predict_test_repetition_0", "predict_test_repetition_1"}
+
+
+def test_listing_the_pipelines_imports_no_heavy_library(empty_project):
+    code = (
+        "import sys; from pathlib import Path; from kedro.framework.startup import bootstrap_project;"
+        "bootstrap_project(Path.cwd()); from kedro.framework.project import pipelines; list(pipelines);"
+        "print([name for name in ('torch', 'diffusers', 'mlflow', 'faiss') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty_project, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

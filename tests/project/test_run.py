@@ -1,0 +1,83 @@
+"""What `kedro run` leaves behind, and what the next run makes again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+ROWS = ["original_only", "more_real", "simple_prompt", "boomerang", "textual_inversion", "retrieval_text"]
+
+
+def test_the_leaderboard_has_a_row_for_each_strategy_and_the_promised_columns(finished):
+    table = pd.read_csv(finished.reporting("leaderboard.csv"))
+    assert list(table["strategy"]) == ROWS
+    assert list(table.columns) == [
+        "strategy",
+        "repetitions",
+        "top1_mean",
+        "top1_se",
+        "images_added",
+        "label_agreement",
+        "agreement_by",
+        "seconds",
+    ]
+    assert (table["repetitions"] == 2).all()
+    assert table["top1_mean"].between(0, 1).all()
+
+
+def test_every_augmenting_strategy_adds_the_same_number_of_images(finished):
+    added = pd.read_csv(finished.reporting("leaderboard.csv")).set_index("strategy")["images_added"]
+    # The test world trains on 4 images of each of 10 classes and adds 1.0 for each: 4 * 10 * 1.0 = 40.
+    assert added.drop("original_only").eq(40).all()
+    assert added["original_only"] == 0
+
+
+def test_label_agreement_says_what_it_was_judged_by(finished):
+    table = pd.read_csv(finished.reporting("leaderboard.csv")).set_index("strategy")
+    assert table.loc["retrieval_text", "agreement_by"] == "true_labels"
+    assert table.loc["simple_prompt", "agreement_by"] == "judge"
+
+
+def test_the_mean_and_error_are_those_of_the_repetitions(finished):
+    results = json.loads((finished.path / "data/test/07_model_output/simple_prompt/results.json").read_text())
+    first, second = (each["top1"] for each in results["repetitions"])
+    row = pd.read_csv(finished.reporting("leaderboard.csv")).set_index("strategy").loc["simple_prompt"]
+    assert row["top1_mean"] == pytest.approx((first + second) / 2)
+    # For two values the standard deviation is |a - b| / sqrt(2); by sqrt(2) it is |a - b| / 2.
+    assert row["top1_se"] == pytest.approx(abs(first - second) / 2)
+
+
+def test_the_run_ends_with_table_sentence_and_what_to_open(finished):
+    assert "What was added, and what it was worth" in finished.output
+    sentence = json.loads(finished.reporting("summary.json").read_text())["sentence"]
+    assert sentence in finished.output
+    for line in ("mlflow ui", "kedro viz run", "report.html"):
+        assert line in finished.output
+
+
+def test_a_second_run_makes_nothing_and_gives_the_same_file(finished):
+    before = finished.reporting("leaderboard.csv").read_bytes()
+    again = finished.kedro("run", "--env=test")
+    assert again.returncode == 0
+    assert "60 of 60 steps hold and are kept; 0 to run" in again.stdout
+    assert finished.reporting("leaderboard.csv").read_bytes() == before
+
+
+def test_a_strategy_runs_alone_and_the_other_rows_are_kept(finished, tmp_path):
+    copy = tmp_path / "project"
+    shutil.copytree(finished.path, copy, symlinks=True)
+    for folder in ("07_model_output/boomerang", "07_model_output/more_real"):
+        shutil.rmtree(copy / "data/test" / folder)
+    run = type(finished)(copy, "").kedro("run", "--pipeline=boomerang", "--env=test")
+    assert run.returncode == 0, run.stderr
+    # boomerang is made again; more_real, which is missing, is left out; the other rows still hold.
+    table = pd.read_csv(copy / "data/test/08_reporting/leaderboard.csv")
+    assert list(table["strategy"]) == [row for row in ROWS if row != "more_real"]
+
+
+def test_a_subset_of_strategies_can_be_named_by_parameter(finished):
+    only = finished.stale(only="simple_prompt+retrieval_text")
+    assert only == set()  # both hold, and so does the comparison with all rows
