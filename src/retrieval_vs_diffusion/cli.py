@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import sys
 import warnings
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
-from retrieval_vs_diffusion.errors import find_user_error
+from retrieval_vs_diffusion.errors import did_you_mean, find_user_error
 
 _RUNNER = "retrieval_vs_diffusion.execution.fresh_runner.FreshRunner"
 
@@ -24,11 +25,30 @@ class _RunCommand(click.Command):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            mendable = find_user_error(error)
-            if mendable is None:
+            line = _one_line(error)
+            if line is None:
                 raise
-            click.secho(f"Error: {mendable}", fg="red", err=True)
+            click.secho(f"Error: {line}", fg="red", err=True)
             sys.exit(1)
+
+
+def _one_line(error: Exception) -> str | None:
+    """What a user can mend, in one line; None for what only a developer can."""
+    from kedro.config import MissingConfigException
+    from kedro.io import DatasetError
+
+    mendable = find_user_error(error)
+    if mendable is not None:
+        return str(mendable)
+    if isinstance(error, ValueError) and (
+        unknown := re.match(r"Failed to find the pipeline named '(.*?)'", str(error))
+    ):
+        from kedro.framework.project import pipelines
+
+        return f'--pipeline: there is no pipeline "{unknown[1]}"; {did_you_mean(unknown[1], pipelines)}'
+    if isinstance(error, DatasetError | MissingConfigException):
+        return " ".join(str(error).split())
+    return None
 
 
 @click.group(name="retrieval_vs_diffusion")

@@ -17,7 +17,7 @@ import pytest
         (["--params", "compute.device=cuda:7"], "cuda:7 is not available here"),
         (
             ["--params", "strategies.boomerang.generate.strength=1.5"],
-            "strategies.boomerang.generate.strength: found 1.5",
+            "boomerang.generate.strength: found 1.5",
         ),
         (["--params", "strategies.x.generate.type=text_to_imag"], 'did you mean "text_to_image"?'),
         (["--params", "classifier.model=small_convnett"], 'did you mean "small_convnet"?'),
