@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
 
-.PHONY: run test lint install clean
+.PHONY: run test lint install release-models clean
 
 run: install
 	$(BIN)/kedro run
@@ -30,6 +30,13 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 	  seconds=0; while kill -0 $$installer 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); \
 	  if [ $$((seconds % 9)) -eq 0 ]; then echo "  installing, $$seconds s so far"; fi; done; wait $$installer
 	@touch $@
+
+# Put models that `kedro run --pipeline=pretrain` trained in the place of those that come with the repository.
+release-models:
+	rm -rf data/06_models/pretrained/clip data/06_models/pretrained/diffusion
+	cp -r data/06_models/trained_again/clip data/06_models/trained_again/diffusion data/06_models/pretrained/
+	cp data/06_models/trained_again/judge.safetensors data/06_models/pretrained/
+	cd data/06_models/pretrained && find clip diffusion judge.safetensors -type f | sort | xargs sha256sum > SHA256SUMS
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

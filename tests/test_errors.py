@@ -1,0 +1,26 @@
+from retrieval_vs_diffusion.errors import UserError, did_you_mean, find_user_error
+
+
+def test_a_slip_is_answered_with_the_name_that_was_meant():
+    assert did_you_mean("boomrang", ["simple_prompt", "boomerang"]) == 'did you mean "boomerang"?'
+
+
+def test_a_name_that_resembles_none_is_answered_with_all_of_them_in_order():
+    assert did_you_mean("xyz", {"text": 1, "image": 2}) == "known are: image, text"
+
+
+def test_the_users_error_is_found_behind_what_wraps_it():
+    mine = UserError("strategies.a: there is no such key here")
+    wrapped = RuntimeError("Failed while loading data from dataset")
+    wrapped.__cause__ = mine
+    outer = ValueError("node failed")
+    outer.__cause__ = wrapped
+    assert find_user_error(outer) is mine
+    assert find_user_error(mine) is mine
+
+
+def test_an_error_that_is_no_users_is_not_taken_for_one():
+    error = RuntimeError("out of memory")
+    error.__cause__ = KeyError("x")
+    assert find_user_error(error) is None
+    assert find_user_error(None) is None

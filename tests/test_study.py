@@ -1,0 +1,104 @@
+import pytest
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.study import read_study
+
+
+def parameters(**changes):
+    """A small world's parameters, with some of them changed."""
+    return {
+        "world": "toy",
+        "target": {"reader": {"type": "rendered_digits"}, "train_per_class": 4},
+        "pool": {"reader": {"type": "rendered_digit_pool"}},
+        "screening": {"leak_similarity": 0.93},
+        "strategies": {
+            "original_only": None,
+            "prompts": {"generate": {"type": "text_to_image"}, "added_per_original": 1.5},
+            "text": {"retrieve": {"type": "by_text"}},
+        },
+        **changes,
+    }
+
+
+def test_strategies_come_in_their_order_in_the_yaml():
+    study = read_study(parameters())
+    assert study.chosen == ["original_only", "prompts", "text"]
+    assert [study.strategies[name].arm for name in study.chosen] == ["neither", "generate", "retrieve"]
+
+
+def test_only_picks_strategies_and_keeps_their_order():
+    assert read_study(parameters(only="text + original_only")).chosen == ["original_only", "text"]
+
+
+def test_a_strategy_that_only_does_not_find_is_answered_with_the_one_that_was_meant():
+    with pytest.raises(UserError, match='only: there is no strategy "promts"; did you mean "prompts"?'):
+        read_study(parameters(only="promts"))
+
+
+def test_a_strategy_with_a_plus_in_its_name_is_refused_for_only_could_not_name_it():
+    strategies = {"text+prompts": {"generate": {"type": "text_to_image"}}}
+    with pytest.raises(UserError, match=r"strategies"):
+        read_study(parameters(strategies=strategies))
+
+
+def test_images_added_are_counted_from_the_originals():
+    study = read_study(parameters(added_per_original=3))
+    assert study.added_per_class(study.strategies["text"]) == 12  # 3 x 4 originals
+    assert study.added_per_class(study.strategies["prompts"]) == 6  # its own 1.5 x 4 originals
+
+
+def test_what_is_redrawn_has_a_draw_of_its_own_in_each_repetition_and_all_else_is_shared():
+    study = read_study(parameters(repetitions={"number": 3, "redraw": ["added_images", "classifier"]}))
+    assert study.draws("added_images") == ["repetition_0", "repetition_1", "repetition_2"]
+    assert study.draws("target_subset") == ["shared"]
+    assert study.draw("personalisation", 2) == "shared"
+
+
+def test_each_repetition_draws_its_own_target_subset_and_draws_it_again_the_same():
+    study, again = read_study(parameters()), read_study(parameters())
+    seeds = {study.subset_of(draw).seed for draw in study.draws("target_subset")}
+    assert len(seeds) == 5  # the default number of repetitions
+    assert study.subset_of("repetition_1") == again.subset_of("repetition_1")
+
+
+def test_a_shared_target_subset_is_the_same_in_every_repetition():
+    study = read_study(parameters(repetitions={"number": 3, "redraw": ["added_images", "classifier"]}))
+    assert study.subset_of("repetition_0") == study.subset_of("repetition_2") == study.subset_of("shared")
+
+
+def test_another_world_draws_another_subset():
+    assert read_study(parameters()).subset_of("shared") != read_study(parameters(world="b")).subset_of("shared")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"repetitons": {}}, "parameters.repetitons: there is no such key here"),
+        ({"repetitions": {"number": 0}}, "parameters.repetitions.number: found 0; input should be greater than"),
+        ({"repetitions": {"redraw": ["everything"]}}, "parameters.repetitions.redraw.0: found 'everything'; input"),
+        ({"screening": {}}, "parameters.screening.leak_similarity: is missing"),
+        ({"sampling": {"steps": 0}}, "parameters.sampling.steps: found 0; input should be greater than"),
+        ({"classifier": {"init": 3}}, "parameters.classifier.init: found 3; input should be a valid string"),
+        ({"strategies": {"train": None}}, "strategies: train is the name of a pipeline; call the strategy otherwise"),
+        ({"personalisations": {"a": {"type": "lora"}}}, 'personalisations.a.type: found "lora"'),
+        ({"repetitions": {"redraw": []}}, "repetitions.redraw: found nothing, so all repetitions would be the same"),
+        (
+            {"repetitions": {"redraw": ["target_subset", "personalisation"]}},
+            "repetitions.redraw: added_images is made from target_subset; add added_images, or take target_subset out",
+        ),
+        (
+            {"repetitions": {"redraw": ["target_subset", "added_images"]}},
+            "repetitions.redraw: personalisation is made from target_subset; add personalisation",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_key_and_what_was_found(changes, message):
+    with pytest.raises(UserError) as caught:
+        read_study(parameters(**changes))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_repetition_needs_nothing_drawn_anew():
+    study = read_study(parameters(repetitions={"number": 1, "redraw": []}))
+    assert study.draws("classifier") == ["shared"]
