@@ -12,7 +12,11 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Shapes and types in signatures are checked while tests run; an int may stand for a float, as PEP 484 has it.
-install_import_hook("retrieval_vs_diffusion", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+WITH_SHAPES = ("images", "models", "training", "comparison", "strategies.retrieve", "strategies.personalise")
+install_import_hook(
+    [f"retrieval_vs_diffusion.{folder}" for folder in WITH_SHAPES],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
 
 TARGET = {"val_per_class": 2, "reservoir_per_class": 4, "test_per_class": 2}
 

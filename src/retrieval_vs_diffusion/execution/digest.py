@@ -6,8 +6,8 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 PACKAGE = "retrieval_vs_diffusion"
+_PACKAGE_FOLDER = Path(__file__).parents[1]
 # Numbers change with these; with no other dependency.
 _NUMERIC_LIBRARIES = (
     "torch",
@@ -80,10 +81,10 @@ def digest_of_module(module: str) -> str:
 @functools.cache
 def _read_module(name: str) -> tuple[str, list[str]]:
     """Hash of one module's syntax tree without docstrings, and the names of this package that it imports."""
-    specification = importlib.util.find_spec(name)
-    if specification is None or not specification.origin or not specification.origin.endswith(".py"):
+    source = _source_of(name)
+    if source is None:
         return "", []
-    tree = ast.parse(Path(specification.origin).read_text(encoding="utf-8"))
+    tree = ast.parse(source.read_text(encoding="utf-8"))
     imported: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -92,15 +93,22 @@ def _read_module(name: str) -> tuple[str, list[str]]:
             imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:] or [ast.Pass()]
-    own = [each for each in imported if each.startswith(PACKAGE + ".") and _is_module(each)]
+    own = [each for each in imported if each.startswith(PACKAGE + ".") and _source_of(each) is not None]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
 
 
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # an attribute of a module that is no package
-        return False
+def _source_of(module: str) -> Path | None:
+    """The source file of a module of this package, or of one that is imported already; None where there is none.
+
+    Nothing is imported to find it: torch must not be loaded to learn that nothing has changed.
+    """
+    if module.split(".")[0] == PACKAGE:
+        place = _PACKAGE_FOLDER.joinpath(*module.split(".")[1:])
+        candidates = [place.with_suffix(".py"), place / "__init__.py"]
+    else:
+        file = getattr(sys.modules.get(module), "__file__", None)
+        candidates = [Path(file)] if file else []
+    return next((each for each in candidates if each.suffix == ".py" and each.is_file()), None)
 
 
 @functools.cache

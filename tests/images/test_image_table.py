@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import SCHEMA, ImageTable, content_hash, image_row
+
+
+def picture(value: int, side: int = 16) -> np.ndarray:
+    return np.full((side, side, 3), value, np.uint8)
+
+
+@pytest.fixture
+def three() -> ImageTable:
+    rows = [image_row(picture(10 * n), f"id/{n}", label=n % 2, caption=f"number {n}") for n in range(3)]
+    return ImageTable.from_rows(rows, ledger={"seconds": 1.5})
+
+
+def test_the_columns_are_those_of_the_schema_in_its_order(three):
+    assert three.table.column_names == SCHEMA.names
+    assert SCHEMA.names[:5] == ["image_id", "content_hash", "image", "label", "caption"]
+
+
+def test_columns_that_a_row_lacks_are_null(three):
+    assert three.row(1)["caption"] == "number 1"
+    assert three.row(1)["prompt"] is None
+
+
+def test_an_unknown_column_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"an image table has no column \['captoin'\]"):
+        ImageTable.from_rows([image_row(picture(0), "a", captoin="x")])
+
+
+def test_pixels_come_back_as_one_array(three):
+    assert three.pixels().shape == (3, 16, 16, 3)
+    assert three.pixels()[:, 0, 0, 0].tolist() == [0, 10, 20]
+
+
+def test_pixels_of_several_sizes_are_refused_and_named():
+    mixed = ImageTable.from_rows([image_row(picture(0, 8), "a"), image_row(picture(0, 16), "b")])
+    with pytest.raises(ValueError, match=r"found \[\(8, 8, 3\), \(16, 16, 3\)\]"):
+        mixed.pixels()
+    with pytest.raises(ValueError, match="found none"):
+        ImageTable.from_rows([]).pixels()
+
+
+def test_labels_are_integers_and_a_missing_one_is_an_error(three):
+    assert three.labels().tolist() == [0, 1, 0]
+    pool = ImageTable.from_rows([image_row(picture(0), "a"), image_row(picture(1), "b", label=1)])
+    with pytest.raises(ValueError, match="1 of 2 images have no label"):
+        pool.labels()
+
+
+def test_take_gives_rows_in_the_order_asked(three):
+    assert three.take([2, 0]).column("image_id") == ["id/2", "id/0"]
+    assert len(three.take([])) == 0
+
+
+def test_concatenation_keeps_order_and_drops_ledgers(three):
+    both = ImageTable.concatenate([three.take([1]), three])
+    assert both.column("image_id") == ["id/1", "id/0", "id/1", "id/2"]
+    assert both.ledger == {}
+    assert len(ImageTable.concatenate([])) == 0
+
+
+def test_equal_pixels_have_equal_hashes_and_other_shapes_have_others():
+    assert content_hash(picture(3)) == content_hash(codec.decode(codec.encode(picture(3))))
+    assert content_hash(picture(3)) != content_hash(picture(4))
+    assert content_hash(np.zeros((2, 8, 3), np.uint8)) != content_hash(np.zeros((4, 4, 3), np.uint8))  # 48 zeros each
+    assert content_hash(picture(3)[:, ::-1]) == content_hash(picture(3))  # whatever the strides
+
+
+def test_a_table_with_other_columns_is_refused():
+    with pytest.raises(ValueError, match="Target schema's field names"):
+        ImageTable(pa.table({"image_id": ["a"]}))
+
+
+def test_pandas_opens_the_parquet_as_it_is(three, tmp_path):
+    pq.write_table(three.table, tmp_path / "shard.parquet")
+    frame = pd.read_parquet(tmp_path / "shard.parquet")
+    assert frame["caption"].tolist() == ["number 0", "number 1", "number 2"]
+    assert np.array_equal(codec.decode(frame["image"][2]["bytes"]), picture(20))
+
+
+def test_hugging_face_finds_its_image_column_in_the_parquet(three, tmp_path):
+    pq.write_table(three.table, tmp_path / "shard.parquet")
+    metadata = pq.read_schema(tmp_path / "shard.parquet").metadata
+    assert metadata[b"huggingface"] == b'{"info": {"features": {"image": {"_type": "Image"}}}}'
