@@ -6,7 +6,6 @@ deleted, is made up for by the next run. Nodes know nothing of it.
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-logger = logging.getLogger(__name__)
+from retrieval_vs_diffusion.progress import heartbeat
 
 EXPERIMENT = "retrieval_vs_diffusion"
 _COLLECT = ".collect_results"  # the node after which a strategy's repetitions are all there
@@ -64,8 +63,10 @@ class TrackingHook:
 
     def _track_waiting(self, catalog: DataCatalog) -> None:
         waiting, self._waiting = self._waiting, []
-        for strategy in waiting:
-            self._comparison().log_strategy(strategy, catalog)
+        if waiting:
+            with heartbeat("writing to MLflow"):
+                for strategy in waiting:
+                    self._comparison().log_strategy(strategy, catalog)
 
     def _comparison(self) -> Any:
         if self._tracker is None:

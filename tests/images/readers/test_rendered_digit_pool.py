@@ -51,9 +51,16 @@ def test_the_parameters_decide_every_pixel_and_caption(pool):
 
 def test_a_digit_drawn_twice_has_two_looks():
     few = RenderedDigits(first_digit=20)
-    pool = RenderedDigitPool(images=40, distractor_share=0, planted_leaks=0, target=few).read()
-    assert len(set(pool.column("source"))) == 20  # each of twenty digits twice
-    assert len(set(pool.column("content_hash"))) == 40
+    pool = RenderedDigitPool(images=50, distractor_share=0.2, planted_leaks=0, target=few).read()
+    digits = [row for row in pool.table.to_pylist() if row["true_label"] is not None]
+    assert len({row["source"] for row in digits}) == 20  # forty pictures: each of twenty digits twice
+    assert len({row["content_hash"] for row in digits}) == 40
+
+
+def test_a_pool_may_have_no_distractors():
+    pool = RenderedDigitPool(images=40, distractor_share=0, planted_leaks=0, target=TARGET).read()
+    assert len(pool) == 40
+    assert None not in pool.column("true_label")
 
 
 @pytest.mark.parametrize("numbers", [{"images": 5}, {"images": -5}, {"images": 50, "distractor_share": 1.5}])

@@ -1,0 +1,100 @@
+"""The report and the graph in a real headless Chromium."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail("Chromium is required here: apt-get install chromium")
+        pytest.skip("no Chromium found: the report and the graph were not tested in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()
+
+
+def test_the_report_stands_alone_and_draws_without_the_network(finished, browser):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    problems: list[str] = []
+    requests: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(finished.reporting("report.html").as_uri())
+    page.wait_for_selector(".bars .point")
+    assert page.locator("#verdict").inner_text()
+    assert page.locator("tbody tr").count() == 6
+    assert page.locator(".bars .point").count() == 6  # a bar a strategy
+    assert page.locator(".grid img").count() > 50
+    broken = page.evaluate("[...document.images].filter(image => !image.naturalWidth).length")
+    assert broken == 0
+    assert problems == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_report_fits_a_phone(finished, browser):
+    page = browser.new_context(offline=True, viewport={"width": 390, "height": 800}).new_page()
+    page.goto(finished.reporting("report.html").as_uri())
+    page.wait_for_selector(".bars .point")
+    # The table scrolls in its own box; the page itself is no wider than the screen.
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_kedro_viz_shows_a_box_for_each_strategy(finished, browser):
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("kedro")),
+        "viz",
+        "run",
+        "--no-browser",
+        "--env=test",
+        f"--port={port}",
+    ]
+    environment = {**os.environ, "DO_NOT_TRACK": "true"}
+    server = subprocess.Popen(
+        command, cwd=finished.path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/api/main")
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector(".pipeline-node", timeout=60_000)
+        shown = set(page.locator(".pipeline-node__text").all_inner_texts())
+        assert {"retrieval_text", "simple_prompt", "textual_inversion", "comparison", "pool.images"} <= shown
+        # Closed boxes hide what is inside: no repetition but those of what a personalisation learned.
+        assert not [name for name in shown if "repetition" in name and "learned" not in name]
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        time.sleep(0.5)
+    pytest.fail(f"{url} did not answer within 90 s")
