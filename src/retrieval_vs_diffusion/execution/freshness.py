@@ -46,6 +46,7 @@ class Freshness:
         self._maker: dict[str, Node] = {output: node for node in whole.nodes for output in node.outputs}
         self._expected: dict[str, str] = {}
         self._holds: dict[str, bool] = {}
+        self._absent: set[str] = set()
 
     def expected(self, name: str) -> str:
         """The fingerprint that an artifact or parameter has now, whether it is made or not."""
@@ -56,18 +57,26 @@ class Freshness:
             elif name.startswith("params:") or name == "parameters":
                 self._expected[name] = digest(self.catalog[name].load())
             else:
-                path = path_of(self.catalog.get(name))
-                self._expected[name] = (digest_of_path(path) if path else None) or ABSENT
+                self._expected[name] = self._of_source(name)
         return self._expected[name]
+
+    def _of_source(self, name: str) -> str:
+        """Hash of what no node makes: its files, or, where it is there without any, its description."""
+        dataset = self.catalog.get(name)
+        path = path_of(dataset)
+        found = digest_of_path(path) if path else None
+        if found is None and dataset is not None and dataset.exists():
+            found = digest({key: str(value) for key, value in dataset._describe().items()})
+        return found or ABSENT
 
     def fingerprint(self, node: Node) -> str:
         """Hash of a node's code, bound values and inputs; optional inputs that do not hold are absent."""
         return digest(digest_of_code(node.func), [self._of_input(name) for name in node.inputs])
 
     def _of_input(self, name: str) -> str:
-        if is_optional(self.catalog.get(name)) and not self.holds(name):
-            return ABSENT
-        return self.expected(name)
+        if name not in self._absent and is_optional(self.catalog.get(name)) and not self.holds(name):
+            self._absent.add(name)  # for the whole run, also when the runner has put nothing in its place
+        return ABSENT if name in self._absent else self.expected(name)
 
     def holds(self, name: str) -> bool:
         """Whether the artifact is there, whole, and made of what it would be made of now."""

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.strategies.generate.image_to_image import ImageToImage
+from retrieval_vs_diffusion.strategies.source import Surroundings
+
+PART = ImageToImage(strength=0.5)
+
+
+@pytest.fixture
+def originals(red_and_blue):
+    return red_and_blue([0, 1, 0, 1, 1])
+
+
+@pytest.fixture
+def surroundings(diffusion, originals) -> Surroundings:
+    resources = {"diffusion": diffusion, "sampling": Sampling(steps=2, batch_size=2), "originals": originals}
+    return Surroundings(("red", "blue"), "boomerang", ("toy", "boomerang", 0), resources)
+
+
+def made(surroundings: Surroundings, wanted: dict[int, int], first: dict[int, int]) -> dict[str, bytes]:
+    return {row["image_id"]: row["image"]["bytes"] for row in PART.propose(wanted, first, surroundings)}
+
+
+def test_image_number_k_starts_from_original_k_of_its_class_in_turn(surroundings):
+    rows = list(PART.propose({1: 4, 0: 2}, {1: 0, 0: 1}, surroundings))
+    assert [row["parent"] for row in rows] == ["toy/1", "toy/3", "toy/4", "toy/1", "toy/2", "toy/0"]
+    assert [row["label"] for row in rows] == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_row_says_how_it_was_made(surroundings):
+    (row,) = PART.propose({0: 1}, {0: 0}, surroundings)
+    assert (row["source"], row["prompt"], row["checkpoint"]) == ("image_to_image, strength 0.5", "", "tiny")
+    assert codec.decode(row["image"]["bytes"]).shape == (16, 16, 3)
+
+
+def test_an_image_has_the_same_bytes_whatever_is_asked_for_with_it_and_in_which_order(surroundings):
+    everything = made(surroundings, {0: 3, 1: 2}, {0: 0, 1: 0})
+    assert len(set(everything.values())) == 5  # five images, no two alike
+    assert made(surroundings, {1: 2, 0: 3}, {0: 0, 1: 0}) == everything
+    assert made(surroundings, {1: 1}, {1: 1}).items() <= everything.items()
+
+
+def test_two_images_from_one_original_differ_by_their_noise(surroundings):
+    rows = list(PART.propose({0: 4}, {0: 0}, surroundings))  # two originals, each twice
+    assert rows[0]["parent"] == rows[2]["parent"]
+    assert rows[0]["image"]["bytes"] != rows[2]["image"]["bytes"]
+
+
+def test_the_strength_decides_how_much_noise_is_added(diffusion, originals):
+    sampling = Sampling(steps=10, batch_size=2)
+    autoencoded = list(diffusion.image_to_image(["", ""], list(originals.pixels()[:2]), 0.1, [1, 2], sampling))
+    strong = list(diffusion.image_to_image(["", ""], list(originals.pixels()[:2]), 1.0, [1, 2], sampling))
+    other_noise = list(diffusion.image_to_image(["", ""], list(originals.pixels()[:2]), 0.1, [3, 4], sampling))
+
+    def distance(one, other) -> float:
+        return float(np.abs(np.stack(one).astype(float) - np.stack(other)).mean())
+
+    assert distance(autoencoded, other_noise) < distance(autoencoded, strong)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 15])
+def test_the_weakest_strength_still_makes_a_step(diffusion, originals, steps):
+    sampling = Sampling(steps=steps, batch_size=1)
+    (image,) = diffusion.image_to_image([""], list(originals.pixels()[:1]), 0.01, [1], sampling)
+    assert image.shape == (16, 16, 3)
+
+
+def test_originals_are_resized_where_a_resolution_is_set(diffusion, originals):
+    sampling = Sampling(steps=2, batch_size=1, resolution=32)
+    (image,) = diffusion.image_to_image([""], list(originals.pixels()[:1]), 0.5, [1], sampling)
+    assert image.shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("strength", [0, -0.1, 1.01])
+def test_a_strength_out_of_range_is_refused(strength):
+    with pytest.raises(ValidationError, match="strength"):
+        ImageToImage(strength=strength)
