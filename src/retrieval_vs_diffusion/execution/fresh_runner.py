@@ -75,9 +75,6 @@ class FreshRunner(SequentialRunner):
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         from retrieval_vs_diffusion.world import current_study
 
-        for node in pipeline.nodes:
-            for output in node.outputs:
-                self._freshness.forget(output)
         workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
         for position, (node, seconds) in enumerate(made(pipeline, catalog, workers, hook_manager, run_id), start=1):
@@ -85,12 +82,16 @@ class FreshRunner(SequentialRunner):
                 self._freshness.write_record(output, node, seconds)
             logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, seconds)
 
+    def _forget_outputs(self, node: Node) -> None:
+        for output in node.outputs:
+            self._freshness.forget(output)
+
     def _in_workers(
         self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
     ) -> Iterator[tuple[Node, float]]:
         """Inputs and outputs stay in the workers: hooks are told of finished nodes without them."""
         logger.info("%d steps run side by side", workers)
-        nodes = run_side_by_side(pipeline, catalog, workers)
+        nodes = run_side_by_side(pipeline, catalog, workers, starting=self._forget_outputs)
         for node, seconds in progress(nodes, "steps", total=len(pipeline.nodes)):
             yield node, seconds
             about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False, "run_id": run_id}
@@ -101,6 +102,7 @@ class FreshRunner(SequentialRunner):
     ) -> Iterator[tuple[Node, float]]:
         del workers
         for node in pipeline.nodes:
+            self._forget_outputs(node)
             started = time.perf_counter()
             with heartbeat(node.name):
                 Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()

@@ -1,0 +1,75 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
+
+NAMES = ("red", "green", "blue")
+PIXELS = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(create_network("tiny_convnet", 3).eval(), "tiny_convnet", NAMES, 16)
+
+
+def test_a_classifier_comes_back_from_its_file_as_it_was(classifier, tmp_path, device):
+    classifier.save(tmp_path / "a.safetensors")
+    again = Classifier.load(tmp_path / "a.safetensors")
+    assert (again.model, again.class_names, again.image_size) == ("tiny_convnet", NAMES, 16)
+    assert np.array_equal(again.probabilities(PIXELS, device), classifier.probabilities(PIXELS, device))
+
+
+def test_probabilities_of_an_image_sum_to_one_and_do_not_depend_on_the_batch(classifier, device):
+    whole, parts = classifier.probabilities(PIXELS, device), classifier.probabilities(PIXELS, device, batch_size=2)
+    assert whole.shape == (5, 3)
+    assert whole.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+    assert whole == pytest.approx(parts, abs=1e-6)
+
+
+def test_pixels_are_normalised_to_the_same_range():
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).view(2, 1, 1, 1).expand(2, 1, 1, 3)
+    assert to_input(pixels)[:, 0, 0, 0].tolist() == [-2.0, 2.0]  # (0 - 0.5) / 0.25 and (1 - 0.5) / 0.25
+    assert to_input(torch.zeros(1, 4, 5, 3, dtype=torch.uint8)).shape == (1, 3, 4, 5)
+
+
+@pytest.mark.parametrize("fault", ["missing", "pickle", "other"])
+def test_a_file_that_is_no_classifier_is_refused_and_never_unpickled(tmp_path, fault):
+    path = tmp_path / "a.safetensors"
+    if fault == "pickle":
+        path.write_bytes(pickle.dumps({"weights": 1}))
+    if fault == "other":
+        save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(UserError, match=r"a\.safetensors is no classifier as this project saves them"):
+        Classifier.load(path)
+
+
+def test_a_misspelt_model_is_answered_with_the_one_that_was_meant():
+    with pytest.raises(UserError, match='classifier.model: timm has no "resnt18"; did you mean "resnet18"?'):
+        create_network("resnt18", 10)
+
+
+def test_a_network_may_start_from_weights_and_take_a_new_head(classifier, tmp_path):
+    save_file(classifier.network.state_dict(), tmp_path / "start.safetensors")
+    network = create_network("tiny_convnet", 5, init=str(tmp_path / "start.safetensors"))
+    before, after = classifier.network.state_dict(), network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before if not key.startswith("head."))
+    assert after["head.weight"].shape == (5, 96)  # five classes now, on the same 96 features
+
+
+@pytest.mark.parametrize("name", ["start.pt", "nowhere.safetensors"])
+def test_a_start_from_anything_but_a_safetensors_file_is_refused(tmp_path, name):
+    (tmp_path / "start.pt").write_bytes(b"")
+    with pytest.raises(UserError, match=rf'classifier.init: found ".*{name}"; "scratch" or a .safetensors file'):
+        create_network("tiny_convnet", 5, init=str(tmp_path / name))
+
+
+def test_a_start_from_another_models_weights_is_refused(classifier, tmp_path):
+    save_file(classifier.network.state_dict(), tmp_path / "start.safetensors")
+    with pytest.raises(UserError, match=r"does not fit small_convnet_wide: \d+ weights differ, e.g. features"):
+        create_network("small_convnet_wide", 3, init=str(tmp_path / "start.safetensors"))

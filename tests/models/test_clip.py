@@ -1,0 +1,71 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.clip import Clip, load_clip
+
+
+def test_a_folder_gives_the_model_that_was_saved(clip, clip_parts, pool, device):
+    trained = Clip(clip_parts["model"], clip.tokenizer, "trained", device)
+    pixels, texts = pool.pixels()[:8], pool.column("caption")[:8]
+    # weights are kept in half precision: about three digits
+    assert clip.embed_images(pixels) == pytest.approx(trained.embed_images(pixels), abs=5e-3)
+    assert clip.embed_texts(texts) == pytest.approx(trained.embed_texts(texts), abs=5e-3)
+
+
+def test_embeddings_have_unit_length_and_one_width(clip, pool):
+    images, texts = clip.embed_images(pool.pixels()[:5]), clip.embed_texts(["a two", "a red three"])
+    assert (images.shape, texts.shape) == ((5, 16), (2, 16))
+    assert np.linalg.norm(np.concatenate([images, texts]), axis=1) == pytest.approx(np.ones(7), abs=1e-5)
+
+
+def test_an_embedding_does_not_depend_on_its_batch(clip, pool):
+    pixels = pool.pixels()[:5]
+    assert clip.embed_images(pixels, batch_size=2) == pytest.approx(clip.embed_images(pixels), abs=1e-6)
+    assert clip.embed_texts(["a", "b", "c"], batch_size=2) == pytest.approx(clip.embed_texts(["a", "b", "c"]), abs=1e-6)
+
+
+def test_other_texts_have_other_embeddings(clip):
+    one, two, same = clip.embed_texts(["a photo of a one", "a photo of a two", "A PHOTO of a one"])
+    assert not np.allclose(one, two)
+    assert np.allclose(one, same)  # capitals do not count
+
+
+def test_large_images_are_resized_by_the_short_side_and_cropped_in_the_middle(clip):
+    wide = np.zeros((2, 32, 64, 3), np.uint8)
+    wide[:, :, 16:48] = 255  # the middle square is white, the sides are black
+    ready = clip.preprocess(wide)
+    assert ready.shape == (2, 3, 16, 16)
+    assert ready[:, :, :, 2:-2].min() == 2.0  # (1 - 0.5) / 0.25
+
+
+@pytest.mark.parametrize("part", ["open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"])
+def test_a_folder_that_lacks_a_part_is_refused_by_its_name(clip_folder, tmp_path, part, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    shutil.copytree(clip_folder, tmp_path / "clip")
+    (tmp_path / "clip" / part).unlink()
+    with pytest.raises(UserError, match=f"lacks {part}"):
+        load_clip(str(tmp_path / "clip"))
+
+
+@pytest.mark.parametrize(
+    ("model", "checkpoint", "message"),
+    [
+        ("no/such/folder", None, "clip.model: there is no folder no/such/folder; give a folder or a name such as ViT"),
+        ("ViT-B-3", "openai", 'clip.model: open_clip has no "ViT-B-3"; did you mean "ViT-B-32"?'),
+        ("ViT-B-32", None, 'clip.checkpoint: found "None"; ViT-B-32 takes a local file or one of openai, '),
+        ("ViT-B-32", "opnai", 'clip.checkpoint: found "opnai"; ViT-B-32 takes a local file or one of openai, '),
+    ],
+)
+def test_an_unknown_model_or_checkpoint_is_answered_with_what_would_do(model, checkpoint, message):
+    with pytest.raises(UserError) as caught:
+        load_clip(model, checkpoint)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_checkpoint_that_could_run_code_is_refused(tmp_path):
+    (tmp_path / "weights.pt").write_bytes(b"")
+    with pytest.raises(UserError, match=r"weights.pt is no .safetensors file; other formats can run code when read"):
+        load_clip("ViT-B-32", str(tmp_path / "weights.pt"))

@@ -1,0 +1,95 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.training.fit import Fitted, at_size, fit_classifier
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+
+RECIPE = ClassifierTraining(model="tiny_convnet", steps=12, batch_size=8, validation_looks=3, learning_rate=0.01)
+NAMES = ("red", "blue")
+
+
+@pytest.fixture(scope="module")
+def fit(red_and_blue, device):
+    originals, val = red_and_blue([0, 0, 1, 1], seed=1), red_and_blue([0, 1] * 10, seed=2)
+
+    def run(added=None, recipe=RECIPE, seed=0, mix="share", originals=originals) -> Fitted:
+        return fit_classifier(originals, added, val, NAMES, recipe, mix, device, seed)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def fitted(fit) -> Fitted:
+    return fit()
+
+
+def without_time(history: pd.DataFrame) -> pd.DataFrame:
+    return history.drop(columns="seconds")
+
+
+def test_what_is_easily_told_apart_is_learned(fitted, red_and_blue, device):
+    assert fitted.history["train_loss"].iloc[-1] < fitted.history["train_loss"].iloc[0]
+    assert fitted.history["val_top1"].max() == 1.0
+    test = red_and_blue([0, 1, 1], seed=3)
+    assert top_k_accuracy(fitted.classifier.probabilities(test.pixels(), device), test.labels()) == 1.0
+
+
+def test_the_looks_are_evenly_spaced_and_the_last_is_at_the_end(fitted):
+    assert fitted.history["step"].tolist() == [4, 8, 12]  # three looks in twelve steps
+    assert fitted.history["seconds"].is_monotonic_increasing
+
+
+def test_the_classifier_is_the_one_of_the_best_look(fit, red_and_blue, device):
+    noisy = ImageTable.from_rows(
+        image_row(np.random.default_rng(n).integers(0, 256, (16, 16, 3), dtype=np.uint8), str(n), label=n % 2)
+        for n in range(8)
+    )
+    recipe = RECIPE.model_copy(update={"steps": 10, "validation_looks": 10})
+    fitted = fit(originals=noisy, recipe=recipe)
+    kept = fitted.history[fitted.history["kept"]].iloc[-1]
+    val = red_and_blue([0, 1] * 10, seed=2)
+    assert top_k_accuracy(fitted.classifier.probabilities(val.pixels(), device), val.labels()) == kept["val_top1"]
+    best = fitted.history.sort_values(["val_top1", "val_loss"], ascending=[False, True]).iloc[0]
+    assert kept["step"] == best["step"]  # of equal accuracies the one with the lower loss
+
+
+def test_the_same_seed_gives_the_same_history_and_another_gives_another(fit, fitted):
+    pd.testing.assert_frame_equal(without_time(fit().history), without_time(fitted.history))
+    assert not without_time(fit(seed=1).history).equals(without_time(fitted.history))
+
+
+def test_no_added_images_are_the_same_as_none(fit, fitted):
+    nothing = ImageTable.from_rows([])
+    pd.testing.assert_frame_equal(without_time(fit(added=nothing).history), without_time(fitted.history))
+
+
+def test_added_images_are_trained_on(fit, red_and_blue):
+    wrong = red_and_blue([0] * 20, seed=5)
+    wrong = ImageTable.from_rows({**row, "label": 1} for row in wrong.table.to_pylist())  # red, labelled blue
+    misled = fit(added=wrong, recipe=RECIPE.model_copy(update={"added_share": 0.9}))
+    assert misled.history["train_loss"].iloc[-1] < 0.7
+    assert misled.history["val_top1"].max() < 1.0  # seven of eight images say that red is blue
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_says_what_to_do(fit):
+    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at step \d+: lower the learning rate"):
+        fit(recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
+
+
+def test_an_unknown_model_is_refused(fit):
+    with pytest.raises(UserError, match='timm has no "tiny_convne"; did you mean "tiny_convnet"?'):
+        fit(recipe=RECIPE.model_copy(update={"model": "tiny_convne"}))
+
+
+def test_images_are_brought_to_one_size_by_their_short_side():
+    wide = np.zeros((8, 24, 3), np.uint8)
+    wide[:, 8:16] = 255  # the middle square
+    table = ImageTable.from_rows([image_row(wide, "wide"), image_row(np.full((16, 16, 3), 7, np.uint8), "square")])
+    squares = at_size(table, 16)
+    assert squares.shape == (2, 16, 16, 3)
+    assert squares[0, :, 3:-3].min() == 255
+    assert (squares[1] == 7).all()
