@@ -53,4 +53,6 @@ def test_a_heartbeat_speaks_while_the_work_is_silent_and_stops_with_it(lines):
 def test_a_heartbeat_ends_when_the_work_fails(lines):
     with pytest.raises(RuntimeError, match="broken"), heartbeat("loading"):
         raise RuntimeError("broken")
-    assert not [each for each in module.threading.enumerate() if each.name.startswith("Thread-") and "beat" in each.name]
+    assert not [
+        each for each in module.threading.enumerate() if each.name.startswith("Thread-") and "beat" in each.name
+    ]

@@ -27,7 +27,9 @@ class Shelf:
     shelves: tuple[tuple[int | str, ...], ...]
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def propose(self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings) -> Iterator[dict]:
+    def propose(
+        self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
+    ) -> Iterator[dict]:
         for label, count in wanted.items():
             for number, what in enumerate(self.shelves[label][first[label] : first[label] + count], first[label]):
                 pixels = np.zeros((16, 16, 3), np.uint8) if isinstance(what, str) else picture(what)
@@ -84,7 +86,11 @@ def test_a_source_that_runs_out_leaves_a_shortfall_that_is_written_down(gate, ca
 def test_it_stops_asking_after_the_rounds_that_are_set(gate):
     images = collect(Shelf(((BLACK,) * 100,)), 2, around(1), gate)
     counts = images.ledger["classes"]["zero"]
-    assert (counts["made"], counts["topped_up"], counts["short_by"]) == (6, 4, 2)  # 3 rounds of 2, the last 2 topping up
+    assert (counts["made"], counts["topped_up"], counts["short_by"]) == (
+        6,
+        4,
+        2,
+    )  # 3 rounds of 2, the last 2 topping up
 
 
 def test_images_of_an_earlier_step_are_kept_and_count(gate):

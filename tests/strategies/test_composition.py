@@ -55,7 +55,10 @@ def test_a_personalisation_is_taken_by_name():
     [
         ({**PROMPTS, **BY_TEXT}, "strategies.a: found generate and retrieve; write several sources under steps"),
         ({**PROMPTS, "steps": [BY_TEXT]}, "strategies.a: found steps and generate; write everything under steps"),
-        ({"steps": [{**PROMPTS, **BY_TEXT}]}, "strategies.a.steps[0]: found ['generate', 'retrieve']; a step is one of"),
+        (
+            {"steps": [{**PROMPTS, **BY_TEXT}]},
+            "strategies.a.steps[0]: found ['generate', 'retrieve']; a step is one of",
+        ),
         ({"steps": [BY_TEXT, {"train": {}}]}, "strategies.a.steps[1]: found ['train']; a step is one of generate, ret"),
         ({"steps": [BY_TEXT, {"generate": {}}]}, "strategies.a.steps[1].generate.type: found None"),
         ({"retrieve": {"type": "by_txt"}}, 'strategies.a.retrieve.type: found "by_txt"; did you mean "by_text"?'),

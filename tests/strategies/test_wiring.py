@@ -14,7 +14,10 @@ def test_a_step_is_given_what_its_part_needs():
 
 
 def test_a_generate_step_is_given_what_the_personalisation_learned_and_a_retrieve_step_is_not():
-    entry = {"personalise": "words", "steps": [{"retrieve": {"type": "by_text"}}, {"generate": {"type": "text_to_image"}}]}
+    entry = {
+        "personalise": "words",
+        "steps": [{"retrieve": {"type": "by_text"}}, {"generate": {"type": "text_to_image"}}],
+    }
     strategy = parse_strategy("a", entry, {"words": object()})
     retrieve, generate = strategy.steps
     assert "learned" not in resources_of(retrieve, strategy)

@@ -10,10 +10,16 @@ if TYPE_CHECKING:
 
     from retrieval_vs_diffusion.images.image_table import ImageTable
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATE = Path(__file__).parent / "templates" / "report.html"
+
+
+def template() -> str:
+    """The report's template; bound to its node, so that another template makes another report."""
+    return _TEMPLATE.read_text(encoding="utf-8")
 
 
 def write_report(
+    template: str,
     world: str,
     order: list[str],
     leaderboard: pd.DataFrame,
@@ -25,19 +31,20 @@ def write_report(
     """The report as HTML: sentence, table, bar chart with error bars, and a grid of images a strategy.
 
     Args:
+        template: as ``template()`` gives it.
         world: name of the world.
         order: strategies in the order of the table.
         rows: ``results_of_<strategy>`` and ``examples_of_<strategy>``; None where they do not hold.
 
     Captions and prompts are untrusted text: the template escapes whatever it is given.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
     shown = [name for name in order if rows[f"results_of_{name}"] is not None]
     galleries = [_gallery(name, rows[f"results_of_{name}"], rows[f"examples_of_{name}"], class_names) for name in shown]
-    return environment.get_template("report.html").render(
+    return environment.from_string(template).render(
         world=world,
         summary=summary,
         rows=_table(leaderboard, summary),

@@ -145,6 +145,7 @@ def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
 
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()  # else each added pseudo-word is explained at length
     variant = "fp16" if list(Path(path, "unet").glob("*.fp16.safetensors")) else None
     pipeline = StableDiffusionPipeline.from_pretrained(
         path,

@@ -15,7 +15,9 @@ def around(**resources) -> Surroundings:
 
 
 def test_an_image_is_the_same_whatever_else_is_asked_for():
-    everything = {(each.label, each.number): each for each in recipes(["a {name}"], {0: 3, 1: 3}, {0: 0, 1: 0}, around())}
+    everything = {
+        (each.label, each.number): each for each in recipes(["a {name}"], {0: 3, 1: 3}, {0: 0, 1: 0}, around())
+    }
     assert recipes(["a {name}"], {1: 1}, {1: 2}, around()) == [everything[1, 2]]
     turned = recipes(["a {name}"], {1: 3, 0: 3}, {0: 0, 1: 0}, around())
     assert {(each.label, each.number): each for each in turned} == everything

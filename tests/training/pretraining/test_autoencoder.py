@@ -61,7 +61,9 @@ def test_more_steps_bring_images_back_better(autoencoder, pixels, device):
     def error(autoencoder) -> float:
         images = to_autoencoder_input(torch.from_numpy(pixels))
         with torch.no_grad():
-            return float((autoencoder.decode(autoencoder.encode(images).latent_dist.mean).sample - images).pow(2).mean())
+            return float(
+                (autoencoder.decode(autoencoder.encode(images).latent_dist.mean).sample - images).pow(2).mean()
+            )
 
     longer = train_autoencoder(pixels, SETTINGS.model_copy(update={"steps": 40}), device, seed=0)
     assert error(longer) < error(autoencoder)

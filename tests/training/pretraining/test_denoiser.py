@@ -37,7 +37,9 @@ def test_the_seed_decides_every_weight(pool, pristine_pipeline, device):
 
 
 def test_the_weights_are_a_slow_average_of_those_trained(pool, pristine_pipeline, device):
-    slow, quick = (train(pool, pristine_pipeline, device, 4, average_decay=decay).unet.state_dict() for decay in (0.99, 0.01))
+    slow, quick = (
+        train(pool, pristine_pipeline, device, 4, average_decay=decay).unet.state_dict() for decay in (0.99, 0.01)
+    )
     start = train(pool, pristine_pipeline, device, 1, learning_rate=1e-12).unet.state_dict()
 
     def moved(weights) -> float:

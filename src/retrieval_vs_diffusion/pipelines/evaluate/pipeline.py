@@ -104,7 +104,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
         tags="evaluate",
     )
     write = Node(
-        bound(report.write_report, study.parameters.world, order),
+        bound(report.write_report, report.template(), study.parameters.world, order),
         inputs={
             "leaderboard": "comparison.leaderboard",
             "summary": "comparison.summary",

@@ -32,7 +32,7 @@ class TextualInversion:
 
     vectors: Annotated[int, Field(ge=1)] = 1
     steps: Annotated[int, Field(ge=1)] = 150
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     batch_size: Annotated[int, Field(ge=1)] = 50
     prompts: tuple[str, ...] = ("a photo of a {name}", "a picture of a {name}", "a {name}")
     needs: ClassVar[tuple[str, ...]] = ("diffusion", "originals")
