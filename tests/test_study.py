@@ -31,7 +31,7 @@ def test_only_picks_strategies_and_keeps_their_order():
 
 
 def test_a_strategy_that_only_does_not_find_is_answered_with_the_one_that_was_meant():
-    with pytest.raises(UserError, match='only: there is no strategy "promts"; did you mean "prompts"?'):
+    with pytest.raises(UserError, match=r'only: there is no strategy "promts"; did you mean "prompts"\?'):
         read_study(parameters(only="promts"))
 
 

@@ -39,8 +39,12 @@ def build_part(package: str, specification: Mapping[str, Any], where: str) -> An
     fields = dict(specification)
     name = fields.pop("type", None)
     if not isinstance(name, str):
-        raise UserError(f"{where}.type: found {name!r}; {did_you_mean('', _known(package))}")
+        raise UserError(f"{where}.type: found {name!r}; known are: {', '.join(_known(package))}")
     found = _find(package, name, where)
+    if not hasattr(found, "__pydantic_validator__"):
+        raise UserError(
+            f"{where}.type: {name} is no part; decorate the class with @part of retrieval_vs_diffusion.parts"
+        )
     try:
         return TypeAdapter(found).validate_python(fields)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -143,6 +144,9 @@ def read_study(parameters: Mapping[str, Any]) -> Study:
         for name, entry in checked.personalisations.items()
     }
     strategies = {name: parse_strategy(name, entry, personalisations) for name, entry in checked.strategies.items()}
+    for name in strategies:
+        if not re.fullmatch(r"\w+", name):
+            raise UserError(f'strategies: found the name "{name}"; letters, digits and underscores will do')
     taken = _RESERVED & strategies.keys()
     if taken:
         raise UserError(f"strategies: {sorted(taken)[0]} is the name of a pipeline; call the strategy otherwise")

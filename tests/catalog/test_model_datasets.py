@@ -14,7 +14,7 @@ from retrieval_vs_diffusion.catalog.model_datasets import (
 )
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network
 from retrieval_vs_diffusion.models.sampling import Sampling
-from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+from retrieval_vs_diffusion.strategies.learned import Learned
 
 LEARNED = Learned(
     words_of={"zero": "<zero>", "guinea pig": "<guinea-pig>"},

@@ -7,7 +7,7 @@ import torch
 
 from retrieval_vs_diffusion.comparison.results import gather
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+from retrieval_vs_diffusion.strategies.learned import Learned
 
 ABOUT = {"strategy": "textual_inversion", "arm": "generate", "description": "words"}
 LINE = {"asked": 2, "made": 3, "black": 1, "used": 2, "short_by": 0}

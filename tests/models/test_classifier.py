@@ -50,7 +50,7 @@ def test_a_file_that_is_no_classifier_is_refused_and_never_unpickled(tmp_path, f
 
 
 def test_a_misspelt_model_is_answered_with_the_one_that_was_meant():
-    with pytest.raises(UserError, match='classifier.model: timm has no "resnt18"; did you mean "resnet18"?'):
+    with pytest.raises(UserError, match=r'classifier\.model: timm has no "resnt18"; did you mean "resnet18"\?'):
         create_network("resnt18", 10)
 
 

@@ -39,7 +39,7 @@ def test_the_device_is_said_once_and_not_for_every_node(caplog, monkeypatch):
 
 
 def test_a_misspelt_device_is_answered_with_the_one_that_was_meant():
-    with pytest.raises(UserError, match='device: found "cdua"; did you mean "cuda"?'):
+    with pytest.raises(UserError, match=r'device: found "cdua"; did you mean "cuda"\?'):
         choose_device("cdua")
 
 

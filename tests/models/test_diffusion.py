@@ -21,7 +21,7 @@ def directory(tmp_path):
         (tmp_path / part).mkdir()
     for part in parts[:3]:
         (tmp_path / part / "model.safetensors").write_bytes(b"")
-    (tmp_path / "model_index.json").write_text(json.dumps(dict.fromkeys(parts, [])))
+    (tmp_path / "model_index.json").write_text(json.dumps({part: ["diffusers", part] for part in parts}))
     return tmp_path
 
 
@@ -68,7 +68,7 @@ def test_any_of_diffusers_schedulers_is_reproducible(diffusion, name):
 
 
 def test_a_misspelt_scheduler_is_answered_with_the_one_that_was_meant(diffusion):
-    with pytest.raises(UserError, match='diffusers has no "DDIMSheduler"; did you mean "DDIMScheduler"?'):
+    with pytest.raises(UserError, match=r'diffusers has no "DDIMSheduler"; did you mean "DDIMScheduler"\?'):
         generate(diffusion, [0], Sampling(scheduler="DDIMSheduler"))
 
 

@@ -86,11 +86,7 @@ def test_a_source_that_runs_out_leaves_a_shortfall_that_is_written_down(gate, ca
 def test_it_stops_asking_after_the_rounds_that_are_set(gate):
     images = collect(Shelf(((BLACK,) * 100,)), 2, around(1), gate)
     counts = images.ledger["classes"]["zero"]
-    assert (counts["made"], counts["topped_up"], counts["short_by"]) == (
-        6,
-        4,
-        2,
-    )  # 3 rounds of 2, the last 2 topping up
+    assert (counts["made"], counts["topped_up"], counts["short_by"]) == (6, 4, 2)  # 3 rounds of 2 images
 
 
 def test_images_of_an_earlier_step_are_kept_and_count(gate):

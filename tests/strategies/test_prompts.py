@@ -19,7 +19,7 @@ def test_a_template_that_asks_for_anything_else_is_refused_and_shown(template):
 
 def test_all_templates_are_checked_before_any_is_used():
     assert check(["a {name}", "the {name}"]) == ("a {name}", "the {name}")
-    with pytest.raises(UserError, match="the {nam}"):
+    with pytest.raises(UserError, match=r"the \{nam\}"):
         check(["a {name}", "the {nam}"])
 
 

@@ -81,7 +81,7 @@ def test_a_loss_that_is_no_number_stops_the_training_and_says_what_to_do(fit):
 
 
 def test_an_unknown_model_is_refused(fit):
-    with pytest.raises(UserError, match='timm has no "tiny_convne"; did you mean "tiny_convnet"?'):
+    with pytest.raises(UserError, match=r'timm has no "tiny_convne"; did you mean "tiny_convnet"\?'):
         fit(recipe=RECIPE.model_copy(update={"model": "tiny_convne"}))
 
 

@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         _remove(partial)
         raise
-    if path.is_dir():
+    if path.is_dir() or partial.is_dir():  # rename replaces a file by a file alone
         _remove(path)
     os.replace(partial, path)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.clip import Clip
     from retrieval_vs_diffusion.models.diffusion import Diffusion
-    from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+    from retrieval_vs_diffusion.strategies.learned import Learned
 
 
 class ClipDataset(AbstractDataset[Any, Any]):
@@ -143,7 +143,7 @@ class LearnedDataset(AbstractDataset["Learned", "Learned"]):
         """Read vectors, the class names that they stand for, and the learning curve."""
         from safetensors import safe_open
 
-        from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+        from retrieval_vs_diffusion.strategies.learned import Learned
 
         with safe_open(self._filepath, framework="pt") as file:
             about = json.loads(file.metadata()["learned"])

@@ -77,7 +77,7 @@ def _sentence(results: Sequence[dict[str, Any]]) -> str:
     if pairs < 2 or math.isnan(error):
         return f"One repetition is too few to tell {names} from {others}: they differ by {points}."
     spread = f"{points} ± {error * 100:.1f} over {pairs} paired repetitions"
-    if abs(difference) < _CLEAR * error:
+    if abs(difference) <= _CLEAR * error:
         return f"Too close to call: {names} and {others} differ by {spread}."
     more, less = (names, others) if difference > 0 else (others, names)
     return f"{more[0].upper()}{more[1:]} helped more than {less}, by {spread}."

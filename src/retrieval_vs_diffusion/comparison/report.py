@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,11 +104,9 @@ def bar_chart(leaderboard: pd.DataFrame) -> str:
 
 def _gallery(name: str, result: dict[str, Any], examples: ImageTable, class_names: list[str]) -> dict[str, Any]:
     """A strategy's examples as embedded pictures with their class, caption and prompt."""
-    import base64
-
     pictures = [
         {
-            "data": "data:image/png;base64," + base64.b64encode(row["image"]["bytes"]).decode(),
+            "data": _data_url(row["image"]["bytes"]),
             "class_name": class_names[row["label"]],
             "row": {key: row[key] for key in ("caption", "prompt", "similarity", "source")},
         }
@@ -115,3 +114,8 @@ def _gallery(name: str, result: dict[str, Any], examples: ImageTable, class_name
     ]
     columns = len({picture["class_name"] for picture in pictures}) or 1
     return {"name": name, "description": result["description"], "pictures": pictures, "columns": columns}
+
+
+def _data_url(data: bytes) -> str:
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -45,7 +45,7 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
     kept = history[history["kept"].astype(bool)].iloc[-1]
     seconds = {
         "personalise": learned.seconds if learned else 0.0,
-        "bring_images": images.ledger.get("seconds", 0.0) if images else 0.0,
+        "bring_images": images.ledger.get("seconds", 0.0) if images is not None else 0.0,
         "train": float(history["seconds"].iloc[-1]),
     }
     many_classes = probabilities.shape[1] > 5
@@ -55,11 +55,11 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         "top5": top_k_accuracy(probabilities, labels, k=5) if many_classes else None,
         "val_top1": float(kept["val_top1"]),
         "best_step": int(kept["step"]),
-        "images_added": len(images) if images else 0,
+        "images_added": len(images) if images is not None else 0,
         "label_agreement": agreement["label_agreement"] if agreement else None,
         "agreement_by": agreement["agreement_by"] if agreement else None,
         "seconds": seconds,
-        "ledger": _totals(images.ledger) if images else {},
+        "ledger": _totals(images.ledger) if images is not None else {},
     }
 
 

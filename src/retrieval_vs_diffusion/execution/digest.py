@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 PACKAGE = "retrieval_vs_diffusion"
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 # Numbers change with these; with no other dependency.
 _NUMERIC_LIBRARIES = (
@@ -89,12 +90,22 @@ def _read_module(name: str) -> tuple[str, list[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+        elif isinstance(node, ast.ImportFrom):
+            origin = _imported_from(node, name, is_package=source.name == "__init__.py")
+            imported += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     own = [each for each in imported if each.startswith(PACKAGE + ".") and _source_of(each) is not None]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
+
+
+def _imported_from(node: ast.ImportFrom, module: str, is_package: bool) -> str:
+    """The full name of the module that a ``from ... import`` takes from; dots count from the module's package."""
+    if not node.level:
+        return node.module or ""
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    package = package[: len(package) - (node.level - 1)]
+    return ".".join([*package, *([node.module] if node.module else [])])
 
 
 def _source_of(module: str) -> Path | None:

@@ -36,6 +36,9 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
+            if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
+                grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise BrokenImageError(f"not a whole PNG or JPEG image ({len(data)} bytes): {error}") from error

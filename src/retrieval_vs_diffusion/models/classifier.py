@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Real, UInt8
 from torch import Tensor, nn
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
@@ -114,7 +114,7 @@ def _start_from(network: nn.Module, path: Path, model: str) -> None:
     network.load_state_dict(fitting, strict=False)
 
 
-def to_input(pixels: UInt8[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
+def to_input(pixels: Real[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     """Pixels of 0 to 255 as normalised network input."""
     return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - MEAN) / DEVIATION
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,10 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
         for part in _PARTS:
             if not (Path(model) / part).is_file():
                 raise UserError(f"CLIP folder {model} lacks {part}; a whole one holds {' and '.join(_PARTS)}")
+        described = json.loads((Path(model) / _PARTS[0]).read_text())["model_cfg"]["text_cfg"]
+        own_tokenizer = described.get("hf_tokenizer_name") and not (Path(model) / "vocab.json").is_file()
+        if own_tokenizer and not (Path(model) / "tokenizer.json").is_file():
+            raise UserError(f"CLIP folder {model} lacks tokenizer.json, though its configuration names a tokenizer")
         address = f"local-dir:{model}"
         network = open_clip.create_model(address)
         return Clip(network, open_clip.get_tokenizer(address), Path(model).name, torch.device("cpu"))

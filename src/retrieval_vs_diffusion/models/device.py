@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
@@ -31,7 +32,7 @@ def choose_device(device: str, threads: int = 0) -> torch.device:
     if threads:
         torch.set_num_threads(threads)
     kind = device.split(":")[0]
-    if kind not in DEVICES:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise UserError(f'device: found "{device}"; {did_you_mean(kind, DEVICES)}')
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":

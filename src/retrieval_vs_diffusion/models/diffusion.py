@@ -18,6 +18,7 @@ from retrieval_vs_diffusion.progress import progress
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
+PRECISIONS = ("float32", "bfloat16", "float16")
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 
@@ -96,7 +97,7 @@ class Diffusion:
             size = (sampling.resolution, sampling.resolution)
             sources = torch.nn.functional.interpolate(sources, size=size, mode="bicubic", antialias=True).clamp(0, 1)
         # diffusers makes int(steps * strength) steps: with fewer than one it would fail.
-        strength = max(strength, 1.001 / sampling.steps)
+        strength = min(1.0, max(strength, 1.001 / sampling.steps))
         for batch in _padded(len(prompts), sampling.batch_size, description):
             made = pipeline(
                 prompt=[prompts[index] for index in batch],
@@ -136,8 +137,10 @@ def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
         precision: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        UserError: if the directory is not there or lacks a part.
+        UserError: if the directory is not there or lacks a part, or the precision is unknown.
     """
+    if precision not in PRECISIONS:
+        raise UserError(f'models.precision: found "{precision}"; {did_you_mean(precision, PRECISIONS)}')
     check_directory(Path(path))
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import logging as diffusers_logging
@@ -169,7 +172,12 @@ def check_directory(path: Path) -> None:
         raise UserError(f"diffusion model: there is no directory {path}; give one in diffusers' layout")
     if not (path / "model_index.json").is_file():
         raise UserError(f"diffusion model {path} lacks model_index.json; it must be in diffusers' layout")
-    declared = json.loads((path / "model_index.json").read_text())
+    try:
+        declared = json.loads((path / "model_index.json").read_text())
+    except ValueError as error:
+        raise UserError(
+            f"diffusion model {path}: model_index.json is no JSON ({error}); bring the file again"
+        ) from error
     for part in _PARTS:
         if part not in declared or not (path / part).is_dir():
             raise UserError(f"diffusion model {path} lacks its part {part}/; a whole one holds {', '.join(_PARTS)}")

@@ -15,14 +15,20 @@ def fill(template: str, name: str) -> str:
     """
     try:
         return template.format(name=name)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise UserError(
             f'prompts: found "{template}"; the only field that can be filled is {{name}} ({error!r})'
         ) from error
 
 
 def check(templates: Sequence[str]) -> tuple[str, ...]:
-    """The templates, once each is known to be one that can be filled."""
+    """The templates, once each is known to be one that can be filled.
+
+    Raises:
+        UserError: if one cannot, or there is none.
+    """
+    if not templates:
+        raise UserError("prompts: found none; write at least one template, such as a photo of a {name}")
     for template in templates:
         fill(template, "class")
     return tuple(templates)

@@ -25,8 +25,10 @@ def random_resized_crop(
     """
     n = len(images)
     area = smallest_area + (1 - smallest_area) * torch.rand(n, generator=generator)
-    aspect = torch.exp((torch.rand(n, generator=generator) * 2 - 1) * math.log(4 / 3))
-    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    # Of width to height, so that a crop of this area fits into the image: both sides are at most 1.
+    widest = (-area.log()).clamp(max=math.log(4 / 3))
+    aspect = torch.exp((torch.rand(n, generator=generator) * 2 - 1) * widest)
+    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
     x = (torch.rand(n, generator=generator) * 2 - 1) * (1 - width)
     y = (torch.rand(n, generator=generator) * 2 - 1) * (1 - height)
     zero = torch.zeros(n)

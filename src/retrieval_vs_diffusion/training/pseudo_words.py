@@ -49,8 +49,12 @@ def learn_words(
     Returns:
         Vectors of each word, and (step, mean loss since the last report) pairs.
     """
+    from diffusers import DDPMScheduler
+
     pipeline, device = diffusion.pipeline, diffusion.device
-    encoder, scheduler = pipeline.text_encoder, pipeline.scheduler
+    encoder = pipeline.text_encoder
+    # The noise schedule of the model's training; the pipeline may hold another scheduler, for sampling.
+    scheduler = DDPMScheduler.from_config(pipeline.scheduler.config)
     diffusion.add_words({word: _vectors_of_name(pipeline, name, training.vectors) for name, word in words_of.items()})
     for module in (encoder, pipeline.unet, pipeline.vae):
         module.requires_grad_(False).eval()

@@ -81,14 +81,14 @@ def test_losses_are_means_over_twenty_five_steps(learned):
     assert all(0.1 < loss < 10 for _, loss in learned.losses)  # an untrained denoiser's error is near 1
 
 
-def test_the_seed_decides_what_is_learned(learned, originals, pristine_pipeline, device):
-    same, other = (
-        learn(Diffusion(copy.deepcopy(pristine_pipeline), "tiny", device), originals, repetition=repetition)
-        for repetition in (0, 1)
+def test_the_seed_decides_what_is_learned(originals, pristine_pipeline, device):
+    quick = TextualInversion(steps=5, batch_size=4, learning_rate=0.01)
+    one, same, other = (
+        learn(Diffusion(copy.deepcopy(pristine_pipeline), "tiny", device), originals, quick, repetition=repetition)
+        for repetition in (0, 0, 1)
     )
-    assert same.losses == learned.losses
-    assert torch.equal(same.vectors["<red>"], learned.vectors["<red>"])
-    assert not torch.equal(other.vectors["<red>"], learned.vectors["<red>"])
+    assert torch.equal(one.vectors["<red>"], same.vectors["<red>"])
+    assert not torch.equal(one.vectors["<red>"], other.vectors["<red>"])
 
 
 def test_a_word_may_have_several_vectors(diffusion, originals):

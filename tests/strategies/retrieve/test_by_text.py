@@ -103,5 +103,5 @@ def test_an_index_of_another_clip_is_refused():
 
 
 def test_a_template_that_cannot_be_filled_is_refused():
-    with pytest.raises(UserError, match="{nam}"):
+    with pytest.raises(UserError, match=r"\{nam\}"):
         rows(ByText(prompts=("{nam}",)), {0: 1}, {0: 0}, around([1]))

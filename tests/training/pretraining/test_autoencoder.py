@@ -65,5 +65,5 @@ def test_more_steps_bring_images_back_better(autoencoder, pixels, device):
                 (autoencoder.decode(autoencoder.encode(images).latent_dist.mean).sample - images).pow(2).mean()
             )
 
-    longer = train_autoencoder(pixels, SETTINGS.model_copy(update={"steps": 40}), device, seed=0)
+    longer = train_autoencoder(pixels, SETTINGS.model_copy(update={"steps": 25}), device, seed=0)
     assert error(longer) < error(autoencoder)

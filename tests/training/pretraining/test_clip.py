@@ -37,7 +37,7 @@ def test_a_few_steps_bring_images_nearer_to_their_captions(pool, tokenizer, devi
 
 
 def test_the_temperature_stays_within_clips_bounds(pool, tokenizer, device):
-    assert 0 <= float(train(pool, tokenizer, device, steps=3).logit_scale) <= np.log(100)
+    assert 0 <= train(pool, tokenizer, device, steps=3).logit_scale.item() <= np.log(100)
 
 
 def test_the_seed_decides_every_weight(pool, tokenizer, device):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import UInt8
+from pydantic import Field
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images import web_captions
 from retrieval_vs_diffusion.images.digit_drawing import CLASS_NAMES, SIZE, Look, draw, finish, load_digit_images
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
@@ -35,16 +38,25 @@ class RenderedDigitPool:
         seed: decides digits, looks and captions.
     """
 
-    images: int = 12_000
-    distractor_share: float = 0.14
-    planted_leaks: int = 60
+    images: Annotated[int, Field(ge=1)] = 12_000
+    distractor_share: Annotated[float, Field(ge=0, le=1)] = 0.14
+    planted_leaks: Annotated[int, Field(ge=0)] = 60
     target: RenderedDigits = field(default_factory=RenderedDigits)
     seed: int = 0
 
     def read(self) -> ImageTable:
-        """Draw the whole pool; rows are in random order."""
+        """Draw the whole pool; rows are in random order.
+
+        Raises:
+            UserError: if leaks and distractors leave no room for digits.
+        """
         random = np.random.default_rng(derive_seed("pool", self.seed))
         distractors = round(self.images * self.distractor_share)
+        if distractors + self.planted_leaks > self.images:
+            raise UserError(
+                f"pool.reader: images={self.images} is too few for {distractors} distractors "
+                f"and {self.planted_leaks} leaks"
+            )
         rows = [
             *self._digit_rows(self.images - distractors - self.planted_leaks, random),
             *self._distractor_rows(distractors, random),
@@ -103,8 +115,8 @@ def _pool_look(n: int, random: np.random.Generator) -> tuple[Look, list[str], li
         scale=random.uniform(0.85, 1.05, n),
         shift=random.uniform(-0.08, 0.08, (n, 2)),
         threshold=random.uniform(0.3, 0.55, n),
-        ink=np.array([_COLOURS[ink] for ink in inks]),
-        background=np.array([_COLOURS[background] for background in backgrounds]),
+        ink=np.array([_COLOURS[ink] for ink in inks]).reshape(n, 3),
+        background=np.array([_COLOURS[background] for background in backgrounds]).reshape(n, 3),
         contrast=random.uniform(0.4, 1.0, n),
         blur=random.uniform(0, 1, n),
         gradient=np.zeros((n, 2)),

@@ -8,7 +8,7 @@ from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.target import SubsetDraw
-    from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+    from retrieval_vs_diffusion.strategies.learned import Learned
 
 
 def learn_personalisation(

@@ -13,7 +13,7 @@ from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import image_row
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
-from retrieval_vs_diffusion.strategies.generate.recipe import recipes, sampling_of
+from retrieval_vs_diffusion.strategies.recipe import recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 

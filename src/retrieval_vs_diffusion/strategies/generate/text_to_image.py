@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from retrieval_vs_diffusion.images.image_table import image_row
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
-from retrieval_vs_diffusion.strategies.generate.recipe import Recipe, recipes, sampling_of
+from retrieval_vs_diffusion.strategies.recipe import Recipe, recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 

@@ -12,7 +12,7 @@ from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
-    from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+    from retrieval_vs_diffusion.strategies.learned import Learned
 
 
 @part
@@ -39,11 +39,14 @@ class TextualInversion:
 
     def learn(self, surroundings: Surroundings) -> Learned:
         """Optimise the vectors on the denoising loss of the originals."""
-        from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+        from retrieval_vs_diffusion.strategies.learned import Learned
         from retrieval_vs_diffusion.training.pseudo_words import WordTraining, learn_words
 
         started = time.perf_counter()
-        words_of = {name: f"<{name.replace(' ', '-')}>" for name in surroundings.class_names}
+        words_of: dict[str, str] = {}
+        for name in surroundings.class_names:
+            word = f"<{name.replace(' ', '-')}>"
+            words_of[name] = word if word not in words_of.values() else f"<{name.replace(' ', '-')}-{len(words_of)}>"
         templates = prompts.check(self.prompts)
         vectors, losses = learn_words(
             surroundings.resources["diffusion"],

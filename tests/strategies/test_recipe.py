@@ -3,8 +3,8 @@ import torch
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.sampling import Sampling
-from retrieval_vs_diffusion.strategies.generate.recipe import recipes, sampling_of
-from retrieval_vs_diffusion.strategies.personalise.learned import Learned
+from retrieval_vs_diffusion.strategies.learned import Learned
+from retrieval_vs_diffusion.strategies.recipe import recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 NAMES = ("zero", "one")
