@@ -72,7 +72,7 @@ def test_added_images_are_trained_on(fit, red_and_blue):
     wrong = ImageTable.from_rows({**row, "label": 1} for row in wrong.table.to_pylist())  # red, labelled blue
     misled = fit(added=wrong, recipe=RECIPE.model_copy(update={"added_share": 0.9}))
     assert misled.history["train_loss"].iloc[-1] < 0.7
-    assert misled.history["val_top1"].max() < 1.0  # seven of eight images say that red is blue
+    assert misled.history["val_top1"].iloc[-1] < 1.0  # seven of eight images say that red is blue
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_says_what_to_do(fit):
