@@ -102,3 +102,16 @@ def test_a_mistake_is_one_line_that_names_the_key_and_what_was_found(changes, me
 def test_one_repetition_needs_nothing_drawn_anew():
     study = read_study(parameters(repetitions={"number": 1, "redraw": []}))
     assert study.draws("classifier") == ["shared"]
+
+
+@pytest.mark.parametrize(
+    ("generate", "found"),
+    [
+        ({"type": "text_to_image", "sampling": {"stepz": 3}}, r"strategies\.a\.generate\.sampling\.stepz"),
+        ({"type": "text_to_image", "prompts": ["a {nam}"]}, r"\{nam\}"),
+        ({"type": "text_to_image", "prompts": []}, "prompts: found none"),
+    ],
+)
+def test_a_mistake_in_a_part_is_found_before_anything_is_made(generate, found):
+    with pytest.raises(UserError, match=found):
+        read_study(parameters(strategies={"a": {"generate": generate}}))

@@ -50,6 +50,14 @@ def test_a_folder_that_lacks_a_part_is_refused_by_its_name(clip_folder, tmp_path
         load_clip(str(tmp_path / "clip"))
 
 
+@pytest.mark.parametrize("content", ["{half", "{}", "[]"])
+def test_a_configuration_that_is_none_is_refused_by_its_name(clip_folder, tmp_path, content):
+    shutil.copytree(clip_folder, tmp_path / "clip")
+    (tmp_path / "clip" / "open_clip_config.json").write_text(content)
+    with pytest.raises(UserError, match=r"open_clip_config\.json"):
+        load_clip(str(tmp_path / "clip"))
+
+
 @pytest.mark.parametrize(
     ("model", "checkpoint", "message"),
     [

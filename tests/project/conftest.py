@@ -59,13 +59,13 @@ def kedro(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def copy_project(to: Path) -> Path:
-    """Copy what a run needs; the code is the repository's own."""
+    """Copy what a run needs."""
     shutil.copytree(ROOT / "conf", to / "conf", ignore=shutil.ignore_patterns("local"))
     (to / "conf/local").mkdir()
     shutil.copytree(ROOT / "data/06_models/pretrained", to / "data/06_models/pretrained")
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, to / name)
-    (to / "src").symlink_to(ROOT / "src")
+    shutil.copytree(ROOT / "src", to / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     return to
 
 

@@ -81,7 +81,7 @@ def test_kedro_viz_shows_a_box_for_each_strategy(finished, browser):
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector(".pipeline-node", timeout=60_000)
-        shown = set(page.locator(".pipeline-node__text").all_inner_texts())
+        shown = set(page.locator(".pipeline-node__text").all_text_contents())
         assert {"retrieval_text", "simple_prompt", "textual_inversion", "comparison", "pool.images"} <= shown
         # Closed boxes hide what is inside: no repetition but those of what a personalisation learned.
         assert not [name for name in shown if "repetition" in name and "learned" not in name]

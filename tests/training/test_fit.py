@@ -43,18 +43,31 @@ def test_the_looks_are_evenly_spaced_and_the_last_is_at_the_end(fitted):
     assert fitted.history["seconds"].is_monotonic_increasing
 
 
-def test_the_classifier_is_the_one_of_the_best_look(fit, red_and_blue, device):
-    noisy = ImageTable.from_rows(
-        image_row(np.random.default_rng(n).integers(0, 256, (16, 16, 3), dtype=np.uint8), str(n), label=n % 2)
-        for n in range(8)
+@pytest.fixture(scope="module")
+def trained(fitted, tmp_path_factory) -> ClassifierTraining:
+    """A recipe that starts from what was learned already."""
+    path = tmp_path_factory.mktemp("init") / "trained.safetensors"
+    fitted.classifier.save(path)
+    return RECIPE.model_copy(update={"init": str(path), "validation_looks": 12})
+
+
+def test_the_classifier_is_the_one_of_the_best_look(fit, trained, red_and_blue, device):
+    swapped = ImageTable.from_rows(
+        {**row, "label": 1 - row["label"]} for row in red_and_blue([0, 0, 1, 1], seed=1).table.to_pylist()
     )
-    recipe = RECIPE.model_copy(update={"steps": 10, "validation_looks": 10})
-    fitted = fit(originals=noisy, recipe=recipe)
-    kept = fitted.history[fitted.history["kept"]].iloc[-1]
+    fitted = fit(originals=swapped, recipe=trained)  # it unlearns what it knew
+    accuracies = fitted.history["val_top1"].tolist()
+    assert (max(accuracies), accuracies[-1]) == (1.0, 0.0)
     val = red_and_blue([0, 1] * 10, seed=2)
-    assert top_k_accuracy(fitted.classifier.probabilities(val.pixels(), device), val.labels()) == kept["val_top1"]
+    assert top_k_accuracy(fitted.classifier.probabilities(val.pixels(), device), val.labels()) == 1.0
+    kept = fitted.history[fitted.history["kept"]].iloc[-1]
     best = fitted.history.sort_values(["val_top1", "val_loss"], ascending=[False, True]).iloc[0]
-    assert kept["step"] == best["step"]  # of equal accuracies the one with the lower loss
+    assert kept["step"] == best["step"] < 12  # of equal accuracies the one with the lower loss
+
+
+def test_the_seed_also_decides_batches_and_crops(fit, trained):
+    one, other = (fit(recipe=trained, seed=seed).history["train_loss"].iloc[0] for seed in (0, 1))
+    assert one != other  # though both start from the same weights
 
 
 def test_the_same_seed_gives_the_same_history_and_another_gives_another(fit, fitted):

@@ -56,7 +56,7 @@ class FreshRunner(SequentialRunner):
         return super().run(to_run, catalog, hook_manager, run_id)
 
     def _check_inputs(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        for name in sorted(pipeline.inputs()):
+        for name in sorted(pipeline.inputs(), key=self._stage_of):  # the first stage that is missing is told
             if name.startswith("params:") or name == "parameters" or self._freshness.holds(name):
                 continue
             dataset = catalog.get(name)
@@ -68,9 +68,15 @@ class FreshRunner(SequentialRunner):
                 raise UserError(f"{name}: nothing is at {getattr(dataset, '_filepath', 'its place')}; put it there")
             changed = self._freshness.changed_inputs(name)
             state = f"was made with another {', '.join(changed)}" if changed else "is not there, or damaged"
-            pipelines_with_it = sorted(tag for tag in maker.tags if tag in _PIPELINES)
-            remedy = f"kedro run --pipeline={pipelines_with_it[0]}" if pipelines_with_it else "kedro run"
-            raise UserError(f"{name} {state}; run `{remedy}` first, or plain `kedro run` for everything")
+            stage = _STAGES[self._stage_of(name)]
+            raise UserError(
+                f"{name} {state}; run `kedro run --pipeline={stage}` first, or plain `kedro run` for everything"
+            )
+
+    def _stage_of(self, name: str) -> int:
+        """Position of the stage that makes an artifact; -1 for what no stage makes."""
+        maker = self._freshness.maker(name)
+        return next((number for number, stage in enumerate(_STAGES) if maker and stage in maker.tags), -1)
 
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         from retrieval_vs_diffusion.world import current_study
@@ -82,16 +88,12 @@ class FreshRunner(SequentialRunner):
                 self._freshness.write_record(output, node, seconds)
             logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, seconds)
 
-    def _forget_outputs(self, node: Node) -> None:
-        for output in node.outputs:
-            self._freshness.forget(output)
-
     def _in_workers(
         self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
     ) -> Iterator[tuple[Node, float]]:
         """Inputs and outputs stay in the workers: hooks are told of finished nodes without them."""
         logger.info("%d steps run side by side", workers)
-        nodes = run_side_by_side(pipeline, catalog, workers, starting=self._forget_outputs)
+        nodes = run_side_by_side(pipeline, catalog, workers)
         for node, seconds in progress(nodes, "steps", total=len(pipeline.nodes)):
             yield node, seconds
             about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False, "run_id": run_id}
@@ -102,11 +104,10 @@ class FreshRunner(SequentialRunner):
     ) -> Iterator[tuple[Node, float]]:
         del workers
         for node in pipeline.nodes:
-            self._forget_outputs(node)
             started = time.perf_counter()
             with heartbeat(node.name):
                 Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
             yield node, time.perf_counter() - started
 
 
-_PIPELINES = frozenset({"data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain"})
+_STAGES = ("data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain")

@@ -3,7 +3,7 @@
 The fingerprint of an artifact is a hash of the function that makes it (with its code and bound
 values), of its parameters, and of the fingerprints of its other inputs; files that no node makes count
 with their content. It stands in a record beside the artifact, with a digest of the artifact itself, so
-that a damaged file is noticed.
+that a damaged or half-written file is noticed, and what a failed step did not replace goes on holding.
 """
 
 from __future__ import annotations
@@ -134,13 +134,6 @@ class Freshness:
     def maker(self, name: str) -> Node | None:
         """The node that makes an artifact; None for what the user brings."""
         return self._maker.get(name)
-
-    def forget(self, name: str) -> None:
-        """Take the record away before an artifact is written: half-written, it does not hold."""
-        path = path_of(self.catalog.get(name))
-        if path is not None:
-            _record_path(path).unlink(missing_ok=True)
-        self._holds[name] = False
 
     def changed_inputs(self, name: str) -> list[str]:
         """The inputs of an artifact's maker that differ from when it was made, for messages."""

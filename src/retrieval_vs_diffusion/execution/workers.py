@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -44,16 +44,13 @@ def number_of_workers(asked: int) -> int:
     return 1 if gpu or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
 
 
-def run_side_by_side(
-    pipeline: Pipeline, catalog: Any, workers: int, starting: Callable[[Node], None]
-) -> Iterator[tuple[Node, float]]:
+def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Iterator[tuple[Node, float]]:
     """Run a pipeline's nodes in worker processes, each as soon as what it needs is made.
 
     Args:
         pipeline: the nodes.
         catalog: the run's catalog.
         workers: how many processes.
-        starting: called with each node before it starts.
 
     Yields:
         Each node when its outputs are saved, with the seconds that it took.
@@ -75,7 +72,6 @@ def run_side_by_side(
                 if len(running) >= workers:
                     break
                 waiting.remove(node)
-                starting(node)
                 running[pool.submit(_run_node, node.name)] = node
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
