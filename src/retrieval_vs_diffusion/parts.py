@@ -49,6 +49,8 @@ def build_part(package: str, specification: Mapping[str, Any], where: str) -> An
         return TypeAdapter(found).validate_python(fields)
     except ValidationError as error:
         raise UserError(describe(error, where)) from error
+    except UserError as error:  # of a check that a field's type makes
+        raise UserError(f"{where}.{error}") from error
 
 
 def describe(error: ValidationError, where: str) -> str:

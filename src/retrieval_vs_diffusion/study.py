@@ -124,9 +124,9 @@ class Study:
         return SubsetDraw(derive_seed(self.parameters.world, "target subset", own))
 
     def added_per_class(self, strategy: Strategy) -> int:
-        """Images a class that a strategy adds."""
+        """Images a class that a strategy adds, at least one."""
         factor = strategy.added_per_original or self.parameters.added_per_original
-        return round(factor * self.parameters.target.train_per_class)
+        return max(1, round(factor * self.parameters.target.train_per_class))
 
 
 def read_study(parameters: Mapping[str, Any]) -> Study:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -112,7 +113,9 @@ def test_a_clip_folder_holds_what_open_clip_needs(clip_folder):
     assert {"open_clip_config.json", "open_clip_model.safetensors", "tokenizer.json"} <= names
     preprocessing = json.loads((clip_folder / "open_clip_config.json").read_text())["preprocess_cfg"]
     assert preprocessing == {"mean": [0.5] * 3, "std": [0.25] * 3}
-    assert ClipDataset(filepath=str(clip_folder)).load().name == "tiny_clip"
+    # Named by folder and weights: embeddings of another model in a folder of that name do not mix in.
+    weights = hashlib.sha256((clip_folder / "open_clip_model.safetensors").read_bytes()).hexdigest()
+    assert ClipDataset(filepath=str(clip_folder)).load().name == f"tiny_clip-{weights[:8]}"
 
 
 def test_a_failed_save_leaves_the_old_clip_whole(clip_parts, tmp_path):

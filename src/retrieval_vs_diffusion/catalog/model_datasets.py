@@ -128,7 +128,9 @@ class ClassifierDataset(AbstractDataset["Classifier", "Classifier"]):
 
 
 class LearnedDataset(AbstractDataset["Learned", "Learned"]):
-    """What a personalisation learned: one safetensors file of pseudo-words, as diffusers reads them.
+    """What a personalisation learned: one safetensors file of pseudo-words.
+
+    diffusers reads them word by word: ``load_textual_inversion({word: vectors})``.
 
     Args:
         filepath: the file.

@@ -32,7 +32,7 @@ _NUMERIC_LIBRARIES = (
 
 
 def digest(*values: Any) -> str:
-    """Hash of values that JSON, pydantic models, dataclasses, functions and partials are made of."""
+    """Hash of values: what JSON holds, and pydantic models, dataclasses and paths."""
     return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -136,7 +136,7 @@ def _library_versions() -> dict[str, str]:
 def _plain(value: Any) -> Any:
     """A value as JSON can hold it, with types kept apart."""
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return {"class": type(value).__qualname__, "fields": value.model_dump(mode="json", exclude_unset=True)}
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {"class": type(value).__qualname__, "code": digest_of_module(type(value).__module__), "fields": named}

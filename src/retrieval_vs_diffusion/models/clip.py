@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,13 +96,13 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
         for part in _PARTS:
             if not (Path(model) / part).is_file():
                 raise UserError(f"CLIP folder {model} lacks {part}; a whole one holds {' and '.join(_PARTS)}")
-        described = json.loads((Path(model) / _PARTS[0]).read_text())["model_cfg"]["text_cfg"]
+        described = _text_configuration(Path(model))
         own_tokenizer = described.get("hf_tokenizer_name") and not (Path(model) / "vocab.json").is_file()
         if own_tokenizer and not (Path(model) / "tokenizer.json").is_file():
             raise UserError(f"CLIP folder {model} lacks tokenizer.json, though its configuration names a tokenizer")
         address = f"local-dir:{model}"
         network = open_clip.create_model(address)
-        return Clip(network, open_clip.get_tokenizer(address), Path(model).name, torch.device("cpu"))
+        return Clip(network, open_clip.get_tokenizer(address), _name_of(Path(model)), torch.device("cpu"))
     if "/" in model:
         raise UserError(f"clip.model: there is no folder {model}; give a folder or a name such as ViT-B-32")
     if model not in open_clip.list_models():
@@ -115,3 +116,17 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
         raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
     network = open_clip.create_model(model, pretrained=checkpoint)
     return Clip(network, open_clip.get_tokenizer(model), f"{model}/{checkpoint}", torch.device("cpu"))
+
+
+def _text_configuration(folder: Path) -> dict[str, Any]:
+    """The part of an open_clip configuration that describes the text tower."""
+    try:
+        return dict(json.loads((folder / _PARTS[0]).read_text())["model_cfg"]["text_cfg"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"CLIP folder {folder}: {_PARTS[0]} is no open_clip configuration ({error!r})") from error
+
+
+def _name_of(folder: Path) -> str:
+    """Name of a local model: its folder and a hash of its weights, so that embeddings of another one do not mix in."""
+    with (folder / _PARTS[1]).open("rb") as file:
+        return f"{folder.name}-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from retrieval_vs_diffusion.errors import UserError
 
@@ -32,3 +35,6 @@ def check(templates: Sequence[str]) -> tuple[str, ...]:
     for template in templates:
         fill(template, "class")
     return tuple(templates)
+
+
+Templates = Annotated[tuple[str, ...], AfterValidator(check)]  # a part's field: checked when the part is built

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import ValidationError
-
-from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.sampling import Sampling
-from retrieval_vs_diffusion.parts import describe
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
@@ -46,13 +41,6 @@ def recipes(
     return made
 
 
-def sampling_of(overrides: Mapping[str, Any], surroundings: Surroundings) -> Sampling:
-    """The world's sampling with a strategy's overrides, checked.
-
-    Raises:
-        UserError: if an override is unknown or out of range.
-    """
-    try:
-        return Sampling.model_validate({**surroundings.resources["sampling"].model_dump(), **overrides})
-    except ValidationError as error:
-        raise UserError(describe(error, f"strategies.{surroundings.strategy}.generate.sampling")) from error
+def sampling_of(overrides: Sampling, surroundings: Surroundings) -> Sampling:
+    """The world's sampling, with what a strategy sets itself."""
+    return Sampling(**{**surroundings.resources["sampling"].model_dump(), **overrides.model_dump(exclude_unset=True)})

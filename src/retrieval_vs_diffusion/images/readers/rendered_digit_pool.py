@@ -93,6 +93,10 @@ class RenderedDigitPool:
         test = self.target.read().test
         labels, ids, pixels = test.labels(), test.column("image_id"), test.pixels()
         rows = []
+        if self.planted_leaks > len(test):
+            raise UserError(
+                f"pool.reader: planted_leaks={self.planted_leaks}, but only {len(test)} test images can be copied"
+            )
         for index, position in enumerate(random.permutation(len(test))[: self.planted_leaks]):
             label = int(labels[position])
             caption = web_captions.of_digit(CLASS_NAMES, label, "black", "white", random)

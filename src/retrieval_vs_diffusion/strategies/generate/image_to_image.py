@@ -11,8 +11,9 @@ from pydantic import Field
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import image_row
+from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import part
-from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.recipe import recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
@@ -31,19 +32,18 @@ class ImageToImage:
     """
 
     strength: Annotated[float, Field(gt=0, le=1)]
-    prompts: tuple[str, ...] = ("",)
-    sampling: dict[str, Any] = field(default_factory=dict)
+    prompts: Templates = ("",)
+    sampling: Sampling = field(default_factory=Sampling)  # what is set here overrides the world's
     needs: ClassVar[tuple[str, ...]] = ("diffusion", "sampling", "originals")
 
     def propose(
         self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
     ) -> Iterator[dict[str, Any]]:
         """Yield one image for each class and number asked for; number k starts from original k in turn."""
-        templates = prompts.check(self.prompts)
         diffusion, sampling = surroundings.resources["diffusion"], sampling_of(self.sampling, surroundings)
         originals = surroundings.resources["originals"]
         labels = originals.labels()
-        todo = recipes(templates, wanted, first, surroundings)
+        todo = recipes(self.prompts, wanted, first, surroundings)
         members = {label: np.flatnonzero(labels == label) for label in wanted}
         parents = [originals.row(int(members[each.label][each.number % len(members[each.label])])) for each in todo]
         images = diffusion.image_to_image(

@@ -7,8 +7,9 @@ from dataclasses import field
 from typing import Any, ClassVar
 
 from retrieval_vs_diffusion.images.image_table import image_row
+from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import part
-from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.recipe import Recipe, recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
@@ -23,17 +24,16 @@ class TextToImage:
         sampling: overrides of the world's sampling.
     """
 
-    prompts: tuple[str, ...] = ("a photo of a {name}",)
-    sampling: dict[str, Any] = field(default_factory=dict)
+    prompts: Templates = ("a photo of a {name}",)
+    sampling: Sampling = field(default_factory=Sampling)  # what is set here overrides the world's
     needs: ClassVar[tuple[str, ...]] = ("diffusion", "sampling")
 
     def propose(
         self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
     ) -> Iterator[dict[str, Any]]:
         """Yield one image for each class and number asked for."""
-        templates = prompts.check(self.prompts)
         diffusion, sampling = surroundings.resources["diffusion"], sampling_of(self.sampling, surroundings)
-        todo = recipes(templates, wanted, first, surroundings)
+        todo = recipes(self.prompts, wanted, first, surroundings)
         description = f"{surroundings.strategy}: generating (batches)"
         images = diffusion.text_to_image(
             [recipe.prompt for recipe in todo], [recipe.seed for recipe in todo], sampling, description

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class TextualInversion:
     steps: Annotated[int, Field(ge=1)] = 150
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     batch_size: Annotated[int, Field(ge=1)] = 50
-    prompts: tuple[str, ...] = ("a photo of a {name}", "a picture of a {name}", "a {name}")
+    prompts: Templates = ("a photo of a {name}", "a picture of a {name}", "a {name}")
     needs: ClassVar[tuple[str, ...]] = ("diffusion", "originals")
 
     def learn(self, surroundings: Surroundings) -> Learned:
@@ -47,12 +48,11 @@ class TextualInversion:
         for name in surroundings.class_names:
             word = f"<{name.replace(' ', '-')}>"
             words_of[name] = word if word not in words_of.values() else f"<{name.replace(' ', '-')}-{len(words_of)}>"
-        templates = prompts.check(self.prompts)
         vectors, losses = learn_words(
             surroundings.resources["diffusion"],
             surroundings.resources["originals"],
             words_of,
-            [[prompts.fill(template, word) for word in words_of.values()] for template in templates],
+            [[prompts.fill(template, word) for word in words_of.values()] for template in self.prompts],
             WordTraining(self.vectors, self.steps, self.learning_rate, self.batch_size),
             surroundings.seed("textual inversion"),
         )

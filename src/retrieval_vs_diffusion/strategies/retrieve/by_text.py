@@ -12,6 +12,7 @@ from pydantic import Field
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class ByText:
         similarity_floor: least cosine similarity of a retrieved image.
     """
 
-    prompts: tuple[str, ...] = ("a photo of a {name}",)
+    prompts: Templates = ("a photo of a {name}",)
     similarity_floor: Annotated[float, Field(ge=-1, le=1)] = -1.0
     needs: ClassVar[tuple[str, ...]] = ("clip", "pool", "index")
 
@@ -45,19 +46,18 @@ class ByText:
             raise UserError(
                 f"the index holds embeddings of {index.clip_name}, the prompts are of {clip.name}: build it again"
             )
-        templates = prompts.check(self.prompts)
-        queries = self._queries(templates, clip, surroundings.class_names)
+        queries = self._queries(clip, surroundings.class_names)
         ranks = {label: first[label] + count for label, count in wanted.items()}
         ranked = nearest_by_class(queries, index, ranks, self.similarity_floor)
         for label in wanted:
             for row, similarity in ranked[label][first[label] : ranks[label]]:
                 found = pool.row(row)
-                query = prompts.fill(templates[0], surroundings.class_names[label])
+                query = prompts.fill(self.prompts[0], surroundings.class_names[label])
                 yield {**found, "label": label, "similarity": similarity, "prompt": query}
 
-    def _queries(self, templates: tuple[str, ...], clip: Any, names: tuple[str, ...]) -> Float[np.ndarray, "c d"]:
-        texts = [prompts.fill(template, name) for name in names for template in templates]
-        embedded = clip.embed_texts(texts).reshape(len(names), len(templates), -1).mean(axis=1)
+    def _queries(self, clip: Any, names: tuple[str, ...]) -> Float[np.ndarray, "c d"]:
+        texts = [prompts.fill(template, name) for name in names for template in self.prompts]
+        embedded = clip.embed_texts(texts).reshape(len(names), len(self.prompts), -1).mean(axis=1)
         return embedded / np.linalg.norm(embedded, axis=1, keepdims=True)
 
 
