@@ -46,6 +46,8 @@ def _one_line(error: Exception) -> str | None:
         from kedro.framework.project import pipelines
 
         return f'--pipeline: there is no pipeline "{unknown[1]}"; {did_you_mean(unknown[1], pipelines)}'
+    if isinstance(error, ValueError) and str(error).startswith("Pipeline does not contain"):
+        return f"{error}; `kedro registry list` shows the strategies"
     if isinstance(error, DatasetError | MissingConfigException):
         return " ".join(str(error).split())
     return None

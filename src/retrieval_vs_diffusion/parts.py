@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
@@ -53,16 +53,30 @@ def build_part(package: str, specification: Mapping[str, Any], where: str) -> An
         raise UserError(f"{where}.{error}") from error
 
 
-def describe(error: ValidationError, where: str) -> str:
-    """A validation error in one line: place, what was found, what would do."""
+def describe(error: ValidationError, where: str, model: type[BaseModel] | None = None) -> str:
+    """A validation error in one line: place, what was found, what would do.
+
+    Args:
+        error: what pydantic raised.
+        where: the place of what was checked.
+        model: what it was checked against, to suggest a key for one that is not known.
+    """
     first = error.errors(include_url=False)[0]
     place = ".".join([where, *(str(step) for step in first["loc"])])
     if first["type"] in {"missing", "missing_argument"}:
         return f"{place}: is missing"
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"{place}: there is no such key here"
+        meant = f"; {did_you_mean(str(first['loc'][-1]), known)}" if (known := _keys(model, first["loc"][:-1])) else ""
+        return f"{place}: there is no such key here{meant}"
     expected = first["msg"][0].lower() + first["msg"][1:]
     return f"{place}: found {first['input']!r}; {expected}"
+
+
+def _keys(model: Any, location: tuple[int | str, ...]) -> list[str]:
+    """The keys that a model has at a place inside it; none where that cannot be told."""
+    for step in location:
+        model = model.model_fields[str(step)].annotation if str(step) in getattr(model, "model_fields", {}) else None
+    return list(getattr(model, "model_fields", {}))
 
 
 def _known(package: str) -> list[str]:

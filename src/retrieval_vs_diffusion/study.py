@@ -138,7 +138,7 @@ def read_study(parameters: Mapping[str, Any]) -> Study:
     try:
         checked = Parameters.model_validate(dict(parameters))
     except ValidationError as error:
-        raise UserError(describe(error, "parameters")) from error
+        raise UserError(describe(error, "parameters", Parameters)) from error
     personalisations = {
         name: build_part("retrieval_vs_diffusion.strategies.personalise", entry, f"personalisations.{name}")
         for name, entry in checked.personalisations.items()

@@ -32,6 +32,7 @@ class LeaderboardHook:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print what the run was for."""
         if "comparison.report" not in pipeline.all_outputs():
+            get_console().print("\nDone; `kedro run` brings the leaderboard up to date.", highlight=False)
             return
         summary = catalog["comparison.summary"].load()
         console = get_console()
@@ -42,7 +43,8 @@ class LeaderboardHook:
             console.print(
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
-        console.print(f"\n[bold]{escape(summary['sentence'])}[/]\n", soft_wrap=True)
+        console.print(f"\n[bold]{escape(summary['sentence'])}[/]", soft_wrap=True)
+        console.print("Of each arm the row that is best on validation.\n", style="dim")
         report = Path(str(path_of(catalog["comparison.report"])))
         shown = report.relative_to(self._project) if report.is_relative_to(self._project) else report
         for what, command in (

@@ -64,11 +64,12 @@ def test_rows_keep_their_order():
 
 
 def test_a_clear_difference_is_told_with_its_uncertainty():
-    # differences 0.10, 0.12, 0.11: mean 0.11, deviation 0.01, error 0.01 / root 3 = 0.0058; 0.11 is nineteen of it
+    # differences 0.10, 0.12, 0.11: mean 0.11, deviation 0.01, error 0.01 / root 3 = 0.00577;
+    # Student's t for 3 pairs is 4.303, so the margin is 0.0248: 0.085 to 0.135
     said = sentence(row("text", "retrieve", 0.60, 0.72, 0.81), row("prompts", "generate", 0.50, 0.60, 0.70))
     assert said == (
         "Retrieval (text, 71.0 %) helped more than generation (prompts, 60.0 %), "
-        "by 11.0 points ± 0.6 over 3 paired repetitions."
+        "by 11.0 points (95 % interval 8.5 to 13.5, 3 paired repetitions)."
     )
 
 
@@ -77,11 +78,12 @@ def test_the_other_way_round_it_is_generation_that_helped():
     assert said.startswith("Generation (prompts, 71.0 %) helped more than retrieval (text, 60.0 %), by 11.0 points")
 
 
-def test_a_difference_within_two_standard_errors_is_too_close_to_call():
+def test_a_difference_whose_interval_holds_zero_is_too_close_to_call():
     # differences 0.1, -0.1, 0.03: mean 0.01; squares 0.0206 / 2 = 0.0103; root 0.1015; / root 3 = 0.0586
     said = sentence(row("text", "retrieve", 0.6, 0.5, 0.53), row("prompts", "generate", 0.5, 0.6, 0.5))
     assert said.startswith("Too close to call: retrieval (text, 54.3 %) and generation (prompts, 53.3 %) differ by 1.0")
-    assert said.endswith("± 5.9 over 3 paired repetitions.")
+    # 4.303 * 0.0586 = 0.252: 0.01 - 0.252 to 0.01 + 0.252
+    assert said.endswith("(95 % interval of retrieval minus generation -24.2 to 26.2, 3 paired repetitions).")
 
 
 def test_two_arms_that_are_always_equal_are_too_close_to_call():
@@ -109,7 +111,8 @@ def test_the_best_row_of_an_arm_is_chosen_by_validation_and_not_by_test():
 
 
 @pytest.mark.parametrize(
-    ("arm", "missing"), [("generate", "retrieves from the pool"), ("retrieve", "generates images")]
+    ("arm", "missing"),
+    [("generate", "retrieves images that show their class"), ("retrieve", "generates images that show their class")],
 )
 def test_a_missing_arm_is_named(arm, missing):
     expected = f"No row here {missing}, so retrieval and generation cannot be compared yet."
@@ -125,3 +128,11 @@ def test_rows_below_the_threshold_are_marked_and_those_at_it_are_not():
     said = summary(rows, low_label_agreement=0.7)
     assert said["low_label_agreement"] == ["a"]  # 0.69 < 0.7; without images there is nothing to mark
     assert said["threshold"] == 0.7
+
+
+def test_a_row_whose_images_do_not_show_their_class_never_stands_for_its_arm():
+    weak = row("weak", "generate", 0.9, 0.9, val=0.9, agreement=0.4)
+    good = row("good", "generate", 0.5, 0.6, val=0.5, agreement=0.95)
+    said = sentence(row("text", "retrieve", 0.7, 0.6), weak, good)
+    assert "good" in said
+    assert "weak" not in said

@@ -54,33 +54,44 @@ def _row(result: dict[str, Any]) -> dict[str, Any]:
 def summary(results: Sequence[dict[str, Any]], low_label_agreement: float) -> dict[str, Any]:
     """What the numbers say in one sentence, and which rows must be read with care.
 
-    The best retrieval row and the best generation row are chosen by validation accuracy; their
-    difference on test is taken repetition by repetition.
+    The best retrieval row and the best generation row are chosen by validation accuracy, among those
+    whose label agreement is not too low; their difference on test is taken repetition by repetition,
+    with the 95 % interval of Student's t. It is too close to call where the interval holds zero.
     """
     marked = [
         row["strategy"]
         for row in map(_row, results)
         if row["label_agreement"] is not None and row["label_agreement"] < low_label_agreement
     ]
-    return {"sentence": _sentence(results), "low_label_agreement": marked, "threshold": low_label_agreement}
+    return {
+        "sentence": _sentence(results, low_label_agreement),
+        "low_label_agreement": marked,
+        "threshold": low_label_agreement,
+    }
 
 
-def _sentence(results: Sequence[dict[str, Any]]) -> str:
-    retrieved, generated = _best(results, "retrieve"), _best(results, "generate")
+def _sentence(results: Sequence[dict[str, Any]], low_label_agreement: float) -> str:
+    retrieved, generated = (_best(results, arm, low_label_agreement) for arm in ("retrieve", "generate"))
     if retrieved is None or generated is None:
-        missing = "retrieves from the pool" if retrieved is None else "generates images"
-        return f"No row here {missing}, so retrieval and generation cannot be compared yet."
+        missing = "retrieves" if retrieved is None else "generates"
+        return (
+            f"No row here {missing} images that show their class, so retrieval and generation cannot be compared yet."
+        )
     difference, error, pairs = _paired(retrieved, generated)
     names = f"retrieval ({retrieved['strategy']}, {_percent(retrieved)})"
     others = f"generation ({generated['strategy']}, {_percent(generated)})"
     points = f"{abs(difference) * 100:.1f} points"
     if pairs < 2 or math.isnan(error):
         return f"One repetition is too few to tell {names} from {others}: they differ by {points}."
-    spread = f"{points} ± {error * 100:.1f} over {pairs} paired repetitions"
-    if abs(difference) <= clear_above(pairs) * error:
-        return f"Too close to call: {names} and {others} differ by {spread}."
+    margin = clear_above(pairs) * error
+    if abs(difference) <= margin:
+        low, high = (difference - margin) * 100, (difference + margin) * 100
+        interval = f"95 % interval of retrieval minus generation {low:.1f} to {high:.1f}, {pairs} paired repetitions"
+        return f"Too close to call: {names} and {others} differ by {points} ({interval})."
     more, less = (names, others) if difference > 0 else (others, names)
-    return f"{more[0].upper()}{more[1:]} helped more than {less}, by {spread}."
+    low, high = (abs(difference) - margin) * 100, (abs(difference) + margin) * 100
+    interval = f"95 % interval {low:.1f} to {high:.1f}, {pairs} paired repetitions"
+    return f"{more[0].upper()}{more[1:]} helped more than {less}, by {points} ({interval})."
 
 
 def clear_above(pairs: int) -> float:
@@ -93,9 +104,14 @@ def clear_above(pairs: int) -> float:
     return float(t.ppf((1 + _CONFIDENCE) / 2, pairs - 1))
 
 
-def _best(results: Sequence[dict[str, Any]], arm: str) -> dict[str, Any] | None:
-    of_arm = [result for result in results if result.get("arm") == arm]
-    return max(of_arm, key=lambda each: np.mean([r["val_top1"] for r in each["repetitions"]]), default=None)
+def _best(results: Sequence[dict[str, Any]], arm: str, low_label_agreement: float) -> dict[str, Any] | None:
+    """The arm's best row by validation; rows whose images do not show their class stand for nothing."""
+    strong = [
+        result
+        for result in results
+        if result.get("arm") == arm and not _row(result)["label_agreement"] < low_label_agreement
+    ]
+    return max(strong, key=lambda each: np.mean([r["val_top1"] for r in each["repetitions"]]), default=None)
 
 
 def _paired(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, float, int]:

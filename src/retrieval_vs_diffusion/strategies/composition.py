@@ -85,7 +85,7 @@ def parse_strategy(name: str, specification: Mapping[str, Any] | None, personali
     try:
         entry = _Entry.model_validate(dict(specification or {}))
     except ValidationError as error:
-        raise UserError(describe(error, where)) from error
+        raise UserError(describe(error, where, _Entry)) from error
     direct = {kind: spec for kind in STEP_KINDS if (spec := getattr(entry, kind)) is not None}
     if direct and entry.steps:
         raise UserError(f"{where}: found steps and {', '.join(direct)}; write everything under steps")
