@@ -21,7 +21,6 @@ COLUMNS = (
     "agreement_by",
     "seconds",
 )
-BASELINE = "original_only"
 _CONFIDENCE = 0.95
 
 

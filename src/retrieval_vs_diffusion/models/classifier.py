@@ -117,8 +117,3 @@ def _start_from(network: nn.Module, path: Path, model: str) -> None:
 def to_input(pixels: Real[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     """Pixels of 0 to 255 as normalised network input."""
     return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - MEAN) / DEVIATION
-
-
-def count_parameters(model: nn.Module) -> int:
-    """Number of trained numbers in a model."""
-    return sum(parameter.numel() for parameter in model.parameters())
