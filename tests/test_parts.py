@@ -37,6 +37,11 @@ def test_a_dotted_type_is_a_class_from_outside_the_package():
     assert built == Wheel(spokes=8, names=("a", "b"))
 
 
+def test_one_template_may_stand_without_a_list():
+    built = build_part(GENERATE, {"type": "text_to_image", "prompts": "openai_imagenet_templates"}, "here")
+    assert built.prompts == ("openai_imagenet_templates",)
+
+
 def test_a_part_does_not_change():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Wheel(spokes=3).spokes = 4
@@ -47,15 +52,20 @@ def test_a_part_does_not_change():
     [
         ({"type": "text_to_imag"}, 'here.type: found "text_to_imag"; did you mean "text_to_image"?'),
         ({"type": "TextToImage"}, 'here.type: found "TextToImage"; did you mean "text_to_image"?'),
-        ({}, "here.type: found None; known are: image_to_image, text_to_image"),
-        ({"type": 3}, "here.type: found 3; known are: image_to_image, text_to_image"),
+        ({}, "here.type: found None; known are: best_of, image_to_image, text_to_image"),
+        ({"type": 3}, "here.type: found 3; known are: best_of, image_to_image, text_to_image"),
         ({"type": "image_to_image"}, "here.strength: is missing"),
         (
             {"type": "image_to_image", "strength": 2},
             "here.strength: found 2; input should be less than or equal to 1",
         ),
-        ({"type": "text_to_image", "promts": []}, "here.promts: there is no such key here"),
-        ({"type": "text_to_image", "prompts": "a"}, "here.prompts: found 'a'; input should be a valid tuple"),
+        ({"type": "text_to_image", "promts": []}, 'here.promts: there is no such key here; did you mean "prompts"?'),
+        (
+            {"type": "text_to_image", "sampling": {"step": 3}},
+            'here.sampling.step: there is no such key here; did you mean "steps"?',
+        ),
+        ({"type": "text_to_image", "prompts": 3}, "here.prompts: found 3; input should be a valid tuple"),
+        ({"type": "text_to_image", "prompts": ["a", 3]}, "here.prompts.1: found 3; input should be a valid string"),
         ({"type": "no.such.Part"}, "here.type: cannot take Part from no.such: No module named 'no'"),
     ],
 )

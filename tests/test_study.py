@@ -30,6 +30,19 @@ def test_only_picks_strategies_and_keeps_their_order():
     assert read_study(parameters(only="text + original_only")).chosen == ["original_only", "text"]
 
 
+def test_all_picks_every_strategy_on_the_command_line_where_null_cannot_be_given():
+    assert read_study(parameters(only="all")).chosen == ["original_only", "prompts", "text"]
+    assert read_study(parameters(only=None)).chosen == ["original_only", "prompts", "text"]
+
+
+def test_the_class_table_is_read_from_the_projects_folder(tmp_path):
+    (tmp_path / "classes.csv").write_text("class,definition\nzero,round\n")
+    target = {"reader": {}, "train_per_class": 1, "class_table": "classes.csv"}
+    study = read_study(parameters(target=target), tmp_path)
+    assert study.class_table.fields_of("zero") == {"name": "zero", "definition": "round"}
+    assert read_study(parameters()).class_table.rows == {}
+
+
 def test_a_strategy_that_only_does_not_find_is_answered_with_the_one_that_was_meant():
     with pytest.raises(UserError, match=r'only: there is no strategy "promts"; did you mean "prompts"\?'):
         read_study(parameters(only="promts"))
@@ -80,7 +93,14 @@ def test_another_world_draws_another_subset():
         ({"sampling": {"steps": 0}}, "parameters.sampling.steps: found 0; input should be greater than"),
         ({"classifier": {"init": 3}}, "parameters.classifier.init: found 3; input should be a valid string"),
         ({"strategies": {"train": None}}, "strategies: train is the name of a pipeline; call the strategy otherwise"),
+        ({"strategies": {"__default__": None}}, "strategies: __default__ is the name of a pipeline"),
+        ({"strategies": {"all": None}}, "strategies: all is the name of a pipeline"),
         ({"personalisations": {"a": {"type": "lora"}}}, 'personalisations.a.type: found "lora"'),
+        (
+            {"personalisations": {"a.b": {"type": "denoiser"}}},
+            'personalisations: found the name "a.b"; letters, digits',
+        ),
+        ({"target": {"reader": {}, "train_per_class": 1, "class_table": "no.csv"}}, "target.class_table: cannot read"),
         ({"repetitions": {"redraw": []}}, "repetitions.redraw: found nothing, so all repetitions would be the same"),
         (
             {"repetitions": {"redraw": ["target_subset", "personalisation"]}},

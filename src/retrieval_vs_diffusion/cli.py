@@ -47,7 +47,7 @@ def _one_line(error: Exception) -> str | None:
 
         return f'--pipeline: there is no pipeline "{unknown[1]}"; {did_you_mean(unknown[1], pipelines)}'
     if isinstance(error, ValueError) and str(error).startswith("Pipeline does not contain"):
-        return f"{error}; `kedro registry list` shows the strategies"
+        return f"{error}; what `only` leaves out is found with --pipeline=<strategy> (`kedro registry list` shows all)"
     if isinstance(error, DatasetError | MissingConfigException):
         return " ".join(str(error).split())
     return None

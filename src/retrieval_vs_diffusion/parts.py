@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any, TypeVar, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
@@ -48,18 +48,18 @@ def build_part(package: str, specification: Mapping[str, Any], where: str) -> An
     try:
         return TypeAdapter(found).validate_python(fields)
     except ValidationError as error:
-        raise UserError(describe(error, where)) from error
+        raise UserError(describe(error, where, found)) from error
     except UserError as error:  # of a check that a field's type makes
         raise UserError(f"{where}.{error}") from error
 
 
-def describe(error: ValidationError, where: str, model: type[BaseModel] | None = None) -> str:
+def describe(error: ValidationError, where: str, model: type | None = None) -> str:
     """A validation error in one line: place, what was found, what would do.
 
     Args:
         error: what pydantic raised.
         where: the place of what was checked.
-        model: what it was checked against, to suggest a key for one that is not known.
+        model: the model or part that it was checked against, to suggest a key for one that is not known.
     """
     first = error.errors(include_url=False)[0]
     place = ".".join([where, *(str(step) for step in first["loc"])])
@@ -75,8 +75,13 @@ def describe(error: ValidationError, where: str, model: type[BaseModel] | None =
 def _keys(model: Any, location: tuple[int | str, ...]) -> list[str]:
     """The keys that a model has at a place inside it; none where that cannot be told."""
     for step in location:
-        model = model.model_fields[str(step)].annotation if str(step) in getattr(model, "model_fields", {}) else None
-    return list(getattr(model, "model_fields", {}))
+        field = _fields(model).get(str(step))
+        model = field.annotation if field is not None else None
+    return list(_fields(model))
+
+
+def _fields(model: Any) -> Mapping[str, Any]:
+    return getattr(model, "model_fields", None) or getattr(model, "__pydantic_fields__", {})
 
 
 def _known(package: str) -> list[str]:

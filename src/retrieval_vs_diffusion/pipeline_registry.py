@@ -1,10 +1,19 @@
-"""The project's pipelines by name: the six stages, ``pretrain``, and each strategy with all it needs."""
+"""The project's pipelines by name: the six stages, ``pretrain``, ``tune``, and each strategy with all it needs."""
 
 from __future__ import annotations
 
 from kedro.pipeline import Pipeline
 
-from retrieval_vs_diffusion.pipelines import data_ingest, evaluate, index_build, pretrain, retrieve, synthesize, train
+from retrieval_vs_diffusion.pipelines import (
+    data_ingest,
+    evaluate,
+    index_build,
+    pretrain,
+    retrieve,
+    synthesize,
+    train,
+    tune,
+)
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.world import current_study
@@ -23,8 +32,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines of the current world.
 
     ``only`` leaves strategies out of ``__default__`` and of the stages; each strategy's own pipeline is
-    there all the same. ``pretrain`` is there in worlds that train their own models, and never part of
-    a plain run.
+    there all the same. ``pretrain`` is there in worlds that train their own models, ``tune`` always;
+    neither is part of a plain run.
     """
     study = current_study()
     everything = whole_study(study)
@@ -34,7 +43,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines |= {name: _strategy_pipeline(everything, name) for name in study.strategies}
     if study.parameters.pretraining is not None:
         pipelines["pretrain"] = pretrain.create_pipeline(study)
-    return pipelines
+    return {**pipelines, "tune": tune.create_pipeline(study)}
 
 
 def whole_study(study: Study) -> Pipeline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,13 +16,16 @@ from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import build_part, describe
 from retrieval_vs_diffusion.seeds import derive_seed
+from retrieval_vs_diffusion.strategies.class_table import ClassTable, read_class_table
 from retrieval_vs_diffusion.strategies.composition import Strategy, parse_strategy
+from retrieval_vs_diffusion.strategies.personalisation import Personalisation
 from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
 Purpose = Literal["target_subset", "personalisation", "added_images", "classifier"]
 READERS = "retrieval_vs_diffusion.images.readers"
 SHARED = "shared"  # the draw of what no repetition draws anew
+EVERY_STRATEGY = "all"  # `only: all` on the command line, where null cannot be given
 
 
 class Compute(BaseModel):
@@ -40,6 +44,7 @@ class TargetParameters(BaseModel):
 
     reader: dict[str, Any]
     train_per_class: Annotated[int, Field(ge=1)]
+    class_table: str | None = None  # a CSV: class, name, definition, hypernym, background
 
 
 class PoolParameters(BaseModel):
@@ -62,13 +67,22 @@ class Repetitions(BaseModel):
     redraw: tuple[Purpose, ...] = ("target_subset", "personalisation", "added_images", "classifier")
 
 
+class Tune(BaseModel):
+    """What the pipeline ``tune`` tries, on validation alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repetitions: Annotated[int, Field(ge=1)] = 3
+    trials: dict[str, list[dict[str, Any]]]  # of each strategy: settings by their dotted place in its entry
+
+
 class Parameters(BaseModel):
     """Everything under ``parameters``; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     world: str
-    only: str | None = None  # strategies to run, joined by +; all where it is null
+    only: str | None = None  # strategies to run, joined by +; `all` or null for every one
     workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
     compute: Compute = Compute()
     target: TargetParameters
@@ -83,6 +97,7 @@ class Parameters(BaseModel):
     low_label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.7
     has_judge: bool = False
     pretraining: Pretraining | None = None
+    tune: Tune | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +106,16 @@ class Study:
 
     parameters: Parameters
     strategies: Mapping[str, Strategy]
-    personalisations: Mapping[str, Any]
+    personalisations: Mapping[str, Personalisation]
+    class_table: ClassTable
 
     @property
     def chosen(self) -> list[str]:
         """Names of the strategies that a plain run makes, in their order in the YAML."""
         only = self.parameters.only
         if only is None:
+            return list(self.strategies)
+        if only == EVERY_STRATEGY:
             return list(self.strategies)
         names = [name.strip() for name in only.split("+")]
         for name in names:
@@ -129,8 +147,12 @@ class Study:
         return max(1, round(factor * self.parameters.target.train_per_class))
 
 
-def read_study(parameters: Mapping[str, Any]) -> Study:
+def read_study(parameters: Mapping[str, Any], root: Path | None = None) -> Study:
     """Check a world's parameters and build what they describe.
+
+    Args:
+        parameters: everything under ``parameters``.
+        root: the project's folder, from which paths count; None for the current folder.
 
     Raises:
         UserError: one line that names the key, what was found and what would do.
@@ -139,19 +161,30 @@ def read_study(parameters: Mapping[str, Any]) -> Study:
         checked = Parameters.model_validate(dict(parameters))
     except ValidationError as error:
         raise UserError(describe(error, "parameters", Parameters)) from error
+    table = checked.target.class_table
+    return build_study(checked, read_class_table((root or Path()) / table) if table else ClassTable())
+
+
+def build_study(checked: Parameters, class_table: ClassTable) -> Study:
+    """Build what checked parameters describe.
+
+    Raises:
+        UserError: as ``read_study`` does.
+    """
     personalisations = {
         name: build_part("retrieval_vs_diffusion.strategies.personalise", entry, f"personalisations.{name}")
         for name, entry in checked.personalisations.items()
     }
     strategies = {name: parse_strategy(name, entry, personalisations) for name, entry in checked.strategies.items()}
-    for name in strategies:
-        if not re.fullmatch(r"\w+", name):
-            raise UserError(f'strategies: found the name "{name}"; letters, digits and underscores will do')
+    for kind, names in (("strategies", strategies), ("personalisations", personalisations)):
+        for name in names:
+            if not re.fullmatch(r"\w+", name):
+                raise UserError(f'{kind}: found the name "{name}"; letters, digits and underscores will do')
     taken = _RESERVED & strategies.keys()
     if taken:
         raise UserError(f"strategies: {sorted(taken)[0]} is the name of a pipeline; call the strategy otherwise")
     _check_redraw(checked.repetitions)
-    study = Study(checked, strategies, personalisations)
+    study = Study(checked, strategies, personalisations, class_table)
     _ = study.chosen
     return study
 
@@ -168,6 +201,10 @@ _RESERVED = frozenset(
         "target",
         "pool",
         "comparison",
+        "tune",
+        "personalise",
+        "__default__",
+        EVERY_STRATEGY,
     }
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ class LeaderboardHook:
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print what the run was for."""
+        if "tuning.trials" in pipeline.all_outputs():
+            _print_trials(catalog)
+            return
         if "comparison.report" not in pipeline.all_outputs():
             get_console().print("\nDone; `kedro run` brings the leaderboard up to date.", highlight=False)
             return
@@ -43,6 +47,8 @@ class LeaderboardHook:
             console.print(
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
+        for note in summary["notes"]:
+            console.print(f"[yellow]![/] {escape(note)}", style="dim", soft_wrap=True)
         console.print(f"\n[bold]{escape(summary['sentence'])}[/]", soft_wrap=True)
         console.print("Of each arm the row that is best on validation.\n", style="dim")
         report = Path(str(path_of(catalog["comparison.report"])))
@@ -53,6 +59,29 @@ class LeaderboardHook:
             ("the graph", "kedro viz run"),
         ):
             console.print(f"  {what:<11} [cyan]{escape(command)}[/]", soft_wrap=True, highlight=False)
+
+
+def _print_trials(catalog: DataCatalog) -> None:
+    console = get_console()
+    console.print()
+    console.print(trials_table(catalog["tuning.trials"].load()))
+    console.print("\nThe chosen settings belong into conf/<world>/strategies.yml; all trials stand in", style="dim")
+    console.print(f"  [cyan]{escape(str(path_of(catalog['tuning.trials'])))}[/] and in MLflow", soft_wrap=True)
+
+
+def trials_table(trials: pd.DataFrame) -> Table:
+    """The trials of a tuning for the terminal, the chosen ones in bold."""
+    table = Table(title="What was tried, by validation accuracy", title_justify="left")
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("settings")
+    table.add_column("top-1 on validation", justify="right", no_wrap=True)
+    for row in trials.itertuples():
+        error = "" if math.isnan(row.val_top1_se) else f" ± {row.val_top1_se * 100:.1f}"
+        settings = ", ".join(f"{place}: {value}" for place, value in json.loads(row.settings).items())
+        cells = (escape(row.strategy), escape(settings), f"{row.val_top1_mean * 100:.1f} %{error}")
+        table.add_row(*cells, style="bold" if row.chosen else "")
+    table.caption = "the chosen ones in bold; of equals the one that is listed first"
+    return table
 
 
 def leaderboard_table(leaderboard: pd.DataFrame, marked: list[str]) -> Table:

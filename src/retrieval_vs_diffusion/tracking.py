@@ -58,6 +58,8 @@ class TrackingHook:
             self._track_waiting(catalog)
             if compared:
                 self._comparison().log_report(catalog)
+        if "tuning.trials" in pipeline.all_outputs():
+            self._track_tuning(catalog)
         if self._tracker is not None:
             self._tracker.finish()
 
@@ -67,6 +69,16 @@ class TrackingHook:
             with heartbeat("writing to MLflow"):
                 for strategy in waiting:
                     self._comparison().log_strategy(strategy, catalog)
+
+    def _track_tuning(self, catalog: DataCatalog) -> None:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        from retrieval_vs_diffusion.execution.freshness import path_of
+        from retrieval_vs_diffusion.mlflow_tuning import log_tuning
+        from retrieval_vs_diffusion.world import current_study
+
+        trials = catalog["tuning.trials"]
+        with heartbeat("writing to MLflow"):
+            log_tuning(self._project, current_study().parameters.world, trials.load(), Path(str(path_of(trials))))
 
     def _comparison(self) -> Any:
         if self._tracker is None:

@@ -22,7 +22,7 @@ class WorldContext(KedroContext):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         global _study
-        _study = read_study(self.config_loader["parameters"])
+        _study = read_study(self.config_loader["parameters"], Path(self.project_path))
         from kedro.framework.project import pipelines
 
         pipelines.configure("retrieval_vs_diffusion.pipeline_registry")  # drops what another world built
@@ -30,12 +30,12 @@ class WorldContext(KedroContext):
 
 def current_study() -> Study:
     """The study of the current context; of the base world where there is none, as in ``kedro registry list``."""
-    return _study if _study is not None else read_study(_base_parameters())
+    return _study if _study is not None else _base_study()
 
 
-def _base_parameters() -> dict[str, Any]:
+def _base_study() -> Study:
     from kedro.framework.project import settings
 
     root = next(folder for folder in [Path.cwd(), *Path.cwd().parents] if (folder / "conf" / "base").is_dir())
     arguments = {"base_env": "base", "default_run_env": "local", **settings.CONFIG_LOADER_ARGS}
-    return OmegaConfigLoader(conf_source=str(root / "conf"), **arguments)["parameters"]
+    return read_study(OmegaConfigLoader(conf_source=str(root / "conf"), **arguments)["parameters"], root)

@@ -11,18 +11,9 @@ from retrieval_vs_diffusion.catalog.model_datasets import (
     ClassifierDataset,
     ClipDataset,
     DiffusionDataset,
-    LearnedDataset,
 )
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network
 from retrieval_vs_diffusion.models.sampling import Sampling
-from retrieval_vs_diffusion.strategies.learned import Learned
-
-LEARNED = Learned(
-    words_of={"zero": "<zero>", "guinea pig": "<guinea-pig>"},
-    vectors={"<zero>": torch.arange(16.0).view(1, 16), "<guinea-pig>": torch.ones(2, 16)},
-    losses=[(25, 1.5), (50, 1.25)],
-    seconds=3.5,
-)
 
 
 class FailsHalfway(Classifier):
@@ -61,33 +52,6 @@ def test_a_failed_save_leaves_the_old_classifier_whole(classifier, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-def test_what_was_learned_comes_back_as_it_was(tmp_path):
-    dataset = LearnedDataset(filepath=str(tmp_path / "learned.safetensors"))
-    dataset.save(LEARNED)
-    again = dataset.load()
-    assert (again.words_of, again.losses, again.seconds) == (LEARNED.words_of, LEARNED.losses, LEARNED.seconds)
-    assert list(again.vectors) == ["<guinea-pig>", "<zero>"]
-    assert all(torch.equal(again.vectors[word], LEARNED.vectors[word]) for word in LEARNED.vectors)
-
-
-def test_diffusers_loads_the_words_that_were_saved(pipeline, tmp_path):
-    LearnedDataset(filepath=str(tmp_path / "learned.safetensors")).save(LEARNED)
-    words = load_file(tmp_path / "learned.safetensors")
-    pipeline.load_textual_inversion([{word: vectors} for word, vectors in words.items()])
-    ids = pipeline.tokenizer.convert_tokens_to_ids(["<zero>", "<guinea-pig>", "<guinea-pig>_1"])
-    table = pipeline.text_encoder.get_input_embeddings().weight
-    assert torch.equal(table[ids[0]], torch.arange(16.0))
-    assert torch.equal(table[ids[1:]], torch.ones(2, 16))
-
-
-def test_a_single_words_file_is_one_that_diffusers_reads_by_itself(pipeline, tmp_path):
-    one = Learned({"zero": "<zero>"}, {"<zero>": LEARNED.vectors["<zero>"]})
-    LearnedDataset(filepath=str(tmp_path / "learned.safetensors")).save(one)
-    pipeline.load_textual_inversion(str(tmp_path), weight_name="learned.safetensors")
-    token = pipeline.tokenizer.convert_tokens_to_ids("<zero>")
-    assert torch.equal(pipeline.text_encoder.get_input_embeddings().weight[token], torch.arange(16.0))
-
-
 def test_a_pipeline_is_kept_in_half_precision_without_pickles(pristine_pipeline, tmp_path):
     dataset = DiffusionDataset(filepath=str(tmp_path / "tiny"))
     assert not dataset.exists()
@@ -105,7 +69,7 @@ def test_a_pipeline_that_was_saved_makes_the_same_images_each_time_it_is_loaded(
     sampling = Sampling(steps=2, batch_size=1)
     one, two = (next(dataset.load().text_to_image(["a two"], [1], sampling)) for _ in range(2))
     assert np.array_equal(one, two)
-    assert dataset.load().checkpoint == "tiny"
+    assert dataset.load().checkpoint.startswith("tiny-")  # and a hash of its weights
 
 
 def test_a_clip_folder_holds_what_open_clip_needs(clip_folder):

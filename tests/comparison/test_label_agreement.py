@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -26,38 +27,43 @@ def changed(images: ImageTable, **columns: list) -> ImageTable:
     return ImageTable.from_rows(rows)
 
 
+def measured_of(images: ImageTable, judge: Classifier | None, clip, device, names: tuple[str, ...] = NAMES) -> dict:
+    embeddings = clip.embed_images(images.pixels()) if len(images) else np.zeros((0, 16), np.float32)
+    return measure_label_agreement(images, embeddings, names, judge, clip, device)
+
+
 def test_true_labels_decide_where_they_are_known(red_and_blue, clip, judge, device):
     images = changed(red_and_blue([0, 1, 1, 1]), true_label=[0, 1, 0, None])
-    measured = measure_label_agreement(images, NAMES, judge, clip, device)
+    measured = measured_of(images, judge, clip, device)
     # two of four: one shows another class, and one, a pool image without a class, shows none of them
     assert measured == {"label_agreement": 0.5, "agreement_by": "true_labels"}
 
 
 def test_the_judge_decides_on_generated_images(red_and_blue, clip, judge, device):
     images = changed(red_and_blue([0, 1, 1, 1]), true_label=[None] * 4, checkpoint=["tiny"] * 4)
-    measured = measure_label_agreement(images, NAMES, judge, clip, device)
+    measured = measured_of(images, judge, clip, device)
     assert measured == {"label_agreement": 0.25, "agreement_by": "judge"}  # it calls all four red, one is
 
 
 def test_a_generated_image_is_judged_though_it_was_made_from_one_of_known_class(red_and_blue, clip, judge, device):
     images = changed(red_and_blue([1, 1]), checkpoint=["tiny", "tiny"])
-    assert measure_label_agreement(images, NAMES, judge, clip, device)["agreement_by"] == "judge"
+    assert measured_of(images, judge, clip, device)["agreement_by"] == "judge"
 
 
 def test_without_a_judge_clip_decides(red_and_blue, clip, device):
     images = changed(red_and_blue([0, 1, 0, 1]), true_label=[None] * 4)
-    measured = measure_label_agreement(images, NAMES, None, clip, device)
+    measured = measured_of(images, None, clip, device)
     queries = clip.embed_texts(["a photo of a red", "a photo of a blue"])
     nearest = (clip.embed_images(images.pixels()) @ queries.T).argmax(axis=1)
     assert measured == {"label_agreement": float((nearest == [0, 1, 0, 1]).mean()), "agreement_by": "clip_zero_shot"}
 
 
 def test_of_no_images_nothing_is_said(clip, judge, device):
-    measured = measure_label_agreement(ImageTable.from_rows([]), NAMES, judge, clip, device)
+    measured = measured_of(ImageTable.from_rows([]), judge, clip, device)
     assert measured == {"label_agreement": None, "agreement_by": None}
 
 
 def test_a_judge_of_other_classes_is_an_error(red_and_blue, clip, judge, device):
     images = changed(red_and_blue([0]), true_label=[None])
     with pytest.raises(ValueError, match=r"the judge knows .*'red', 'blue'.*, the target's .* \('cat', 'dog'\)"):
-        measure_label_agreement(images, ("cat", "dog"), judge, clip, device)
+        measured_of(images, judge, clip, device, ("cat", "dog"))

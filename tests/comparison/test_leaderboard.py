@@ -136,3 +136,14 @@ def test_a_row_whose_images_do_not_show_their_class_never_stands_for_its_arm():
     said = sentence(row("text", "retrieve", 0.7, 0.6), weak, good)
     assert "good" in said
     assert "weak" not in said
+
+
+def test_what_went_wrong_with_a_row_is_said():
+    whole, broken = row("boomerang", "generate", 0.5, 0.6), row("da_fusion", "generate", 0.5, 0.6)
+    broken["repetitions"][1] |= {"diverged": 'class "zero", step 3', "ledger": {"asked": 20, "short_by": 4}}
+    broken["repetitions"][0] |= {"diverged": None, "ledger": {"asked": 20, "short_by": 1}}
+    assert summary([whole], 0.7)["notes"] == []
+    assert summary([whole, broken], 0.7)["notes"] == [
+        'da_fusion: its personalisation diverged (repetition 1, class "zero", step 3); the last good state was used',
+        "da_fusion: 5 of 40 images could not be brought, all repetitions together",
+    ]

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from retrieval_vs_diffusion.comparison.leaderboard import COLUMNS
-from retrieval_vs_diffusion.comparison.report import bar_chart, template, write_report
+from retrieval_vs_diffusion.comparison.report import accuracy_chart, template, write_report
+from retrieval_vs_diffusion.comparison.sets import COLUMNS as SET_COLUMNS
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 
 ATTACK = '"><script>alert(1)</script>'
@@ -15,7 +16,14 @@ BOARD = pd.DataFrame(
     [("original_only", 2, 0.5, 0.01, 0, np.nan, "", 4.0), ("text", 2, 0.625, 0.02, 30, 0.6, "judge", 9.5)],
     columns=list(COLUMNS),
 )
-SUMMARY = {"sentence": "Too close to call.", "low_label_agreement": ["text"], "threshold": 0.7}
+SETS = pd.DataFrame(
+    [
+        ("text", 2, 30, 0.61, "true_labels", 0.0712, 0.0051, 0.333, 0.02, 0.04, np.nan, np.nan, np.nan),
+        ("prompts", 1, 30, 0.98, "clip_zero_shot", 0.5, np.nan, np.nan, np.nan, np.nan, 0.875, 0.999, 0.03),
+    ],
+    columns=list(SET_COLUMNS),
+)
+SUMMARY = {"sentence": "Too close to call.", "low_label_agreement": ["text"], "threshold": 0.7, "notes": []}
 
 
 def results(name: str) -> dict:
@@ -31,6 +39,7 @@ def report(**changes) -> str:
         "order": ["original_only", "text"],
         "leaderboard": BOARD,
         "summary": SUMMARY,
+        "sets": SETS,
         "class_names": ["zero", "one"],
         "results_of_original_only": results("original_only"),
         "examples_of_original_only": pictures(),
@@ -118,7 +127,15 @@ def test_captions_prompts_and_names_cannot_run_scripts():
 
 def test_a_strategys_name_cannot_run_scripts():
     board = BOARD.assign(strategy=["original_only", "<script>alert(2)</script>"])
-    assert "<script>alert(2)" not in bar_chart(board)
+    arms = {"original_only": "neither", "<script>alert(2)</script>": "generate"}
+    assert "<script>alert(2)" not in accuracy_chart(board, arms)
+    assert "alert(2)" in accuracy_chart(board, arms)
+
+
+def test_the_chart_names_each_arm_that_has_a_row_and_no_other():
+    chart = accuracy_chart(BOARD, {"original_only": "neither", "text": "retrieve"})
+    assert '"name":"retrieved"' in chart
+    assert '"name":"generated"' not in chart
 
 
 def test_a_strategy_whose_results_do_not_hold_is_left_out():
@@ -142,7 +159,35 @@ def test_the_judge_is_told_of_where_there_is_one(html):
     assert "The judge is right on 88 % of the target's 40 validation images." in judged
 
 
-def test_a_leaderboard_read_from_its_file_makes_the_same_report(html, tmp_path):
+def cells(html: str, strategy: str) -> list[str]:
+    """The cells of a strategy's row in the table of added images."""
+    table = re.search(r'<table id="sets">.*?</table>', html, flags=re.DOTALL).group()
+    (row,) = [each for each in re.findall("<tr>.*?</tr>", table) if f"<td>{strategy}</td>" in each]
+    return re.findall("<td>(.*?)</td>", row)[1:]
+
+
+def test_the_table_of_added_images_shows_a_dash_for_what_is_not_known(html):
+    assert cells(html, "text") == [
+        *("61 %", "true labels", "0.071 ± 0.005", "0.333 ± 0.020", "4 %"),
+        *("–", "–", "–"),  # nothing was generated
+    ]
+    assert cells(html, "prompts") == ["98 %", "clip zero shot", "0.500", "–", "–", "0.875", "0.999", "3 %"]
+    assert "nan" not in re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL).lower()
+
+
+def test_each_column_of_that_table_is_explained_in_a_line(html):
+    table = re.search(r'<table id="sets">.*?</thead>', html, flags=re.DOTALL).group()
+    headings = re.findall("<th>(.*?)</th>", table)
+    explained = re.findall("<dt>(.*?)</dt>", html)
+    assert [each for each in headings[1:] if each != "judged by" and each.split(",")[0] not in explained] == []
+
+
+def test_where_nothing_is_added_there_is_no_such_table():
+    assert "before training" not in report(sets=SETS[:0])
+
+
+def test_tables_read_from_their_files_make_the_same_report(html, tmp_path):
     BOARD.to_csv(tmp_path / "leaderboard.csv", index=False)
-    again = report(leaderboard=pd.read_csv(tmp_path / "leaderboard.csv"))
+    SETS.to_csv(tmp_path / "sets.csv", index=False)
+    again = report(leaderboard=pd.read_csv(tmp_path / "leaderboard.csv"), sets=pd.read_csv(tmp_path / "sets.csv"))
     assert Page(again).text == Page(html).text

@@ -8,6 +8,7 @@ import torch
 from retrieval_vs_diffusion.comparison.results import gather
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.strategies.learned import Learned
+from retrieval_vs_diffusion.training.denoising import LearningCurve
 
 ABOUT = {"strategy": "textual_inversion", "arm": "generate", "description": "words"}
 LINE = {"asked": 2, "made": 3, "black": 1, "used": 2, "short_by": 0}
@@ -34,10 +35,12 @@ def artifacts(red_and_blue) -> dict:
             f"predictions_{number}": predictions(*best),
             f"history_{number}": HISTORY,
             f"images_{number}": ImageTable(images.table, {"classes": {"red": LINE, "blue": LINE}, "seconds": 4.0}),
-            f"agreement_{number}": {"label_agreement": 0.75, "agreement_by": "judge"},
-            f"learned_{number}": Learned({"red": "<red>"}, {"<red>": torch.zeros(1, 4)}, [], seconds=6.0),
+            f"quality_{number}": {"draw": "shared", "label_agreement": 0.75, "agreement_by": "judge", "kid": 0.5},
         }
-    return made
+    words = {"red.safetensors": {"<red>": torch.zeros(1, 4)}}
+    curve = LearningCurve(diverged='class "red", step 7')
+    drawn = {"repetition_0": Learned("0", words, seconds=6.0), "repetition_1": Learned("1", words, {}, curve, 8.0)}
+    return {**made, "learned": drawn}
 
 
 def test_each_repetition_is_a_row_of_numbers(artifacts):
@@ -48,11 +51,21 @@ def test_each_repetition_is_a_row_of_numbers(artifacts):
     assert (first["top1"], second["top1"]) == (0.75, 0.5)  # three and two of four
     assert (first["val_top1"], first["best_step"]) == (0.75, 20)  # the last look that was kept
     assert (first["images_added"], first["label_agreement"], first["agreement_by"]) == (4, 0.75, "judge")
+    assert first["set"] == {"draw": "shared", "kid": 0.5}
 
 
 def test_time_is_told_by_what_it_was_spent_on(artifacts):
     results, _ = gather(ABOUT, ["0"], artifacts)
     assert results["repetitions"][0]["seconds"] == {"personalise": 6.0, "bring_images": 4.0, "train": 3.5}
+
+
+def test_each_repetition_has_the_draw_of_its_own_or_the_one_that_all_share(artifacts):
+    first, second = gather(ABOUT, ["0", "1"], artifacts)[0]["repetitions"]
+    assert (first["seconds"]["personalise"], second["seconds"]["personalise"]) == (6.0, 8.0)
+    assert (first["diverged"], second["diverged"]) == (None, 'class "red", step 7')
+    artifacts["learned"] = {"shared": artifacts["learned"]["repetition_1"]}
+    rows = gather(ABOUT, ["0", "1"], artifacts)[0]["repetitions"]
+    assert [row["seconds"]["personalise"] for row in rows] == [8.0, 8.0]
 
 
 def test_the_ledger_is_summed_over_classes(artifacts):
@@ -70,6 +83,7 @@ def test_where_nothing_is_added_the_originals_are_the_examples(red_and_blue):
     results, examples = gather(ABOUT, ["0"], artifacts)
     row = results["repetitions"][0]
     assert (row["top1"], row["images_added"], row["label_agreement"], row["ledger"]) == (1.0, 0, None, {})
+    assert (row["agreement_by"], row["set"]) == (None, None)
     assert row["seconds"] == {"personalise": 0.0, "bring_images": 0.0, "train": 3.5}
     assert len(examples) == 2
 

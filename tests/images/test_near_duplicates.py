@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval_vs_diffusion.images.near_duplicates import NearDuplicates, thumbnail
+from retrieval_vs_diffusion.images.near_duplicates import NearDuplicates, SimilarGroups, thumbnail
 
 
 def blob(x: int = 8, y: int = 8, side: int = 16) -> np.ndarray:
@@ -63,3 +63,42 @@ def test_a_thumbnail_averages():
     checks = np.zeros((32, 32, 3), np.uint8)
     checks[::2] = 200
     assert (thumbnail(checks) == 100).all()  # half of each 2x2 square is 200, half is 0
+
+
+def test_groups_by_hand():
+    groups = SimilarGroups(0.95)
+    assert groups.add(blob(4, 4)) == 1  # the first of a group
+    assert groups.add(blob(11, 8)) == 1  # of another
+    assert groups.add((blob(4, 4) * 0.5 + 60).astype(np.uint8)) == 2  # the first group's again, darker
+    assert groups.add(blob(12, 8)) == 2  # the second's again, moved by one pixel
+    assert groups.add(blob(4, 4)) == 3
+    assert groups.add(blob(8, 13)) == 1  # a third
+
+
+def test_a_group_is_known_by_its_first_image_and_does_not_creep():
+    groups = SimilarGroups(0.95)
+    assert [groups.add(blob(x, 8)) for x in (4, 5, 6)] == [1, 2, 1]  # 6 is one pixel from 5 and two from 4
+
+
+def test_an_image_that_would_fit_two_groups_is_in_the_nearer_one():
+    groups = SimilarGroups(0.6)
+    assert groups.add(blob(5, 8)) == 1
+    assert groups.add(blob(12, 8)) == 1
+    assert groups.add(blob(11, 8)) == 2  # one pixel from 12, six from 5
+    assert groups.add(blob(6, 8)) == 2  # one pixel from 5
+
+
+def test_groups_agree_with_near_duplicates(pool):
+    images = list(pool.pixels()[:60])
+    similarity, _ = NearDuplicates(np.stack([thumbnail(images[0])])).nearest(images[1:])
+    for limit in (0.6, 0.8, 0.9):
+        for image, similar in zip(images[1:], similarity, strict=True):
+            groups = SimilarGroups(limit)
+            groups.add(images[0])
+            assert groups.add(image) == (2 if similar >= limit else 1)
+    assert 0 < (similarity >= 0.6).sum() < 59  # both cases occur
+
+
+def test_flat_pictures_make_no_group():
+    groups = SimilarGroups(0.9)
+    assert [groups.add(np.full((16, 16, 3), grey, np.uint8)) for grey in (255, 255, 0)] == [1, 1, 1]

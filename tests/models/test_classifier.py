@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
+from retrieval_vs_diffusion.models.clip import Clip
 
 NAMES = ("red", "green", "blue")
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
@@ -60,6 +61,58 @@ def test_a_network_may_start_from_weights_and_take_a_new_head(classifier, tmp_pa
     before, after = classifier.network.state_dict(), network.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before if not key.startswith("head."))
     assert after["head.weight"].shape == (5, 96)  # five classes now, on the same 96 features
+
+
+def test_a_network_may_start_from_the_image_tower_of_an_open_clip_model(clip, clip_folder, device):
+    network = create_network("tiny_convnet", 5, init=str(clip_folder / "open_clip_model.safetensors"))
+    tower = clip.model.visual.trunk.state_dict()
+    own = network.state_dict()
+    assert all(torch.equal(own[key], tower[key]) for key in tower)
+    assert own["features.0.weight"].dtype == torch.float32  # though the file is in half precision
+    assert set(own) - set(tower) == {"head.weight", "head.bias"}  # which a tower does not have
+
+
+def test_an_open_clip_model_with_another_tower_is_refused(clip_folder):
+    with pytest.raises(UserError, match=r"does not fit small_convnet_wide: \d+ weights differ, e.g. features"):
+        create_network("small_convnet_wide", 3, init=str(clip_folder / "open_clip_model.safetensors"))
+
+
+def test_a_file_that_is_no_safetensors_whatever_its_name_is_refused(tmp_path):
+    (tmp_path / "start.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(UserError, match=r"classifier\.init: .*start\.safetensors cannot be read as safetensors"):
+        create_network("tiny_convnet", 5, init=str(tmp_path / "start.safetensors"))
+
+
+@pytest.fixture
+def probe(clip) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(torch.nn.Linear(16, 3), "linear", NAMES, clip.image_size, clip.name)
+
+
+def test_a_linear_probe_comes_back_with_the_name_of_its_clip(probe, clip, tmp_path, device):
+    probe.save(tmp_path / "a.safetensors")
+    again = Classifier.load(tmp_path / "a.safetensors")
+    assert (again.features, again.clip_name, again.image_size) == ("clip", clip.name, 16)
+    whole, parts = (again.probabilities(PIXELS, device, size, clip) for size in (256, 2))
+    assert np.array_equal(whole, probe.probabilities(PIXELS, device, clip=clip))
+    assert whole == pytest.approx(parts, abs=1e-5)
+
+
+def test_a_linear_probe_classifies_the_embeddings_of_its_clip(probe, clip, device):
+    with torch.no_grad():
+        expected = probe.network(torch.from_numpy(clip.embed_images(PIXELS))).softmax(dim=1).numpy()
+    assert probe.probabilities(PIXELS, device, clip=clip) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_linear_probe_refuses_another_clip_and_none(probe, clip, device):
+    other = Clip(clip.model, clip.tokenizer, "other", device)
+    for given, found in ((other, '"other"'), (None, "none")):
+        with pytest.raises(UserError, match=rf'embeddings of the CLIP model "{clip.name}", found {found}; give it'):
+            probe.probabilities(PIXELS, device, clip=given)
+
+
+def test_a_classifier_of_pixels_says_so(classifier):
+    assert (classifier.features, classifier.clip_name) == ("pixels", None)
 
 
 @pytest.mark.parametrize("name", ["start.pt", "nowhere.safetensors"])

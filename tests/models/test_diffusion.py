@@ -1,4 +1,7 @@
+import copy
 import json
+import logging
+import re
 
 import numpy as np
 import pytest
@@ -6,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.models.diffusion import check_directory, load_diffusion
+from retrieval_vs_diffusion.models.diffusion_directory import check_directory, load_diffusion
 from retrieval_vs_diffusion.models.sampling import Sampling
 
 PROMPTS, SEEDS = ["a zero", "a one", "a two", "a zero", "a one"], [11, 12, 13, 14, 15]
@@ -49,6 +52,45 @@ def test_images_come_as_eight_bit_pixels_of_the_models_own_size_or_the_one_asked
     assert generate(diffusion, [0])[0].shape == (16, 16, 3)
     assert generate(diffusion, [0])[0].dtype == np.uint8
     assert generate(diffusion, [0], Sampling(steps=1, batch_size=1, resolution=32))[0].shape == (32, 32, 3)
+
+
+def test_other_batch_sizes_change_almost_nothing():
+    """With the base world's own model: at least 99.9 % of the pixel values within 1 of 255."""
+    trained = load_diffusion("data/06_models/pretrained/diffusion")
+    order = list(range(5))
+    one, other = (generate(trained, order, Sampling(steps=4, batch_size=size)) for size in (5, 2))
+    difference = np.stack([one[n].astype(int) - other[n].astype(int) for n in order])
+    assert (abs(difference) <= 1).mean() >= 0.999
+
+
+def test_a_matrix_stands_for_the_prompt_that_it_encodes(diffusion):
+    by_text, by_matrix = diffusion.text_to_image(["a zero", diffusion.encode("a zero")], [1, 1], SAMPLING)
+    assert np.array_equal(by_text, by_matrix)
+    with pytest.raises(UserError, match="a condition has vectors of width 8, the text encoder of tiny has 16"):
+        list(diffusion.text_to_image([torch.zeros(16, 8)], [1], SAMPLING))
+
+
+def test_the_first_prompt_that_is_cut_is_told(diffusion, caplog):
+    long = "a " * 40
+    caplog.set_level(logging.WARNING)
+    diffusion.encode("a zero")
+    assert caplog.text == ""
+    diffusion.encode(long)
+    diffusion.encode(long + "b")
+    assert len(caplog.records) == 1
+    assert "has 42 tokens, the text encoder of tiny reads 16" in caplog.text  # 40 words, a start and an end
+
+
+def test_a_checkpoint_is_named_by_its_folder_and_its_weights(pristine_pipeline, tmp_path):
+    pristine_pipeline.save_pretrained(tmp_path / "tiny")
+    name = load_diffusion(str(tmp_path / "tiny")).checkpoint
+    assert re.fullmatch(r"tiny-[0-9a-f]{8}", name)
+    assert load_diffusion(str(tmp_path / "tiny")).checkpoint == name
+    other = copy.deepcopy(pristine_pipeline)
+    with torch.no_grad():
+        other.vae.decoder.conv_out.bias.add_(1)
+    other.save_pretrained(tmp_path / "tiny")
+    assert load_diffusion(str(tmp_path / "tiny")).checkpoint != name
 
 
 def test_nothing_asked_is_nothing_made(diffusion):

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 ROOT = Path(__file__).parents[2]
+# Every strategy of the base world, in order, and those of a plain run.
+ROWS = tuple(yaml.safe_load((ROOT / "conf/base/strategies.yml").read_text())["strategies"])
+PLAIN = ("original_only", "more_real", "simple_prompt", "boomerang", "textual_inversion", "retrieval_text")
+ADD_NOTHING = ("original_only", "strong_augmentation")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,11 @@ class Project:
     def kedro(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the ``kedro`` command in the project."""
         return kedro(self.path, *arguments)
+
+    def copy(self, to: Path) -> Project:
+        """A copy of its own for a test that changes something."""
+        shutil.copytree(self.path, to, symlinks=True)
+        return Project(to, "")
 
     def reporting(self, name: str) -> Path:
         """A file of the test world's reporting layer."""
@@ -77,8 +87,8 @@ def empty_project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A project whose test world ran once; tests leave it as they find it."""
+    """A project whose test world ran once with every strategy; tests leave it as they find it."""
     path = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    done = kedro(path, "run", "--env=test")
+    done = kedro(path, "run", "--env=test", "--params", "only=all")
     assert done.returncode == 0, done.stdout + done.stderr
     return Project(path, done.stdout + done.stderr)

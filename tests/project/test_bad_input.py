@@ -21,7 +21,9 @@ import pytest
         ),
         (["--params", "strategies.x.generate.type=text_to_imag"], 'did you mean "text_to_image"?'),
         (["--params", "classifier.model=small_convnett"], 'did you mean "small_convnet"?'),
-        (["--pipeline=trian"], "train"),
+        (["--pipeline=trian"], 'there is no pipeline "trian"; did you mean "train"?'),
+        (["--namespaces=da_fusion"], "what `only` leaves out is found with --pipeline=<strategy>"),
+        (["--params", "target.class_table=conf/base/clases.csv"], "target.class_table: cannot read"),
     ],
 )
 def test_a_wrong_parameter_is_told_in_one_line(empty_project, finished, arguments, expected):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.project.conftest import PLAIN
+
 COMPARISON = {"comparison.compare_strategies", "comparison.write_report"}
 
 
@@ -21,27 +23,25 @@ def training(*strategies: str) -> set[str]:
     return set().union(*(of(strategy, "train", "predict_test") for strategy in strategies))
 
 
-ALL = ("original_only", "more_real", "simple_prompt", "boomerang", "textual_inversion", "retrieval_text")
-
-
 def test_nothing_changed_nothing_stale(finished):
-    assert finished.stale() == set()
+    assert finished.stale() == finished.stale(only="all") == set()
 
 
 def test_a_recipe_makes_all_classifiers_again_and_no_image(finished):
-    assert finished.stale(classifier={"steps": 21}) == training(*ALL) | COMPARISON
+    assert finished.stale(classifier={"steps": 21}) == training(*PLAIN) | COMPARISON
 
 
 def test_a_strategys_parameter_makes_that_strategy_again(finished):
     changed = {"boomerang": {"generate": {"strength": 0.3}}}
-    made = of("boomerang", "generate", "judge_images", "train", "predict_test")
+    made = of("boomerang", "generate", "measure_set", "train", "predict_test")
     assert finished.stale(strategies=changed) == made | COMPARISON
 
 
 def test_a_personalisation_makes_its_strategies_again(finished):
     learned = {f"personalise.textual_inversion_repetition_{repetition}" for repetition in (0, 1)}
-    made = of("textual_inversion", "generate", "judge_images", "train", "predict_test")
-    assert finished.stale(personalisations={"textual_inversion": {"steps": 5}}) == learned | made | COMPARISON
+    made = of("textual_inversion", "generate", "measure_set", "train", "predict_test")
+    stale = finished.stale(personalisations={"textual_inversion": {"training": {"steps": 5}}})
+    assert stale == learned | {"personalise.collect_textual_inversion"} | made | COMPARISON
 
 
 def test_the_mark_for_low_agreement_makes_the_comparison_again(finished):
@@ -98,12 +98,12 @@ def test_another_checkpoint_makes_again_what_used_it(finished):
     try:
         judge.write_bytes(kept + b" ")
         judged = {
-            f"{strategy}.judge_images_repetition_{repetition}"
-            for strategy in ALL
+            f"{strategy}.measure_set_repetition_{repetition}"
+            for strategy in PLAIN
             if strategy != "original_only"
             for repetition in (0, 1)
         }
-        collected = {f"{strategy}.collect_results" for strategy in ALL if strategy != "original_only"}
+        collected = {f"{strategy}.collect_results" for strategy in PLAIN if strategy != "original_only"}
         assert finished.stale() == judged | collected | COMPARISON | {"comparison.check_judge"}
     finally:
         judge.write_bytes(kept)

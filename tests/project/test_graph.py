@@ -52,6 +52,17 @@ def test_test_images_are_read_by_the_fingerprint_and_the_prediction_alone(pipeli
     assert readers == {"fingerprint_protected_images", "predict_test_repetition_0", "predict_test_repetition_1"}
 
 
+def test_sets_that_were_generated_alone_are_measured_against_the_pool(pipelines):
+    measured = [node for node in pipelines["__default__"].nodes if ".measure_set" in node.name]
+    against_the_pool = {node.namespace for node in measured if {"pool.images", "pool.index"} <= set(node.inputs)}
+    without = {node.namespace for node in measured if not {"pool.images", "pool.index"} & set(node.inputs)}
+    generating = {node.namespace for node in pipelines["__default__"].nodes if ".generate_" in node.name}
+    assert against_the_pool == generating >= {"simple_prompt", "boomerang", "textual_inversion"}
+    assert without >= {"more_real", "retrieval_text"}
+    assert not without & generating
+    assert all("target.val_embeddings" in node.inputs for node in measured)
+
+
 def test_listing_the_pipelines_imports_no_heavy_library(empty_project):
     code = (
         "import sys; from pathlib import Path; from kedro.framework.startup import bootstrap_project;"

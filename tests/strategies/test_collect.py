@@ -104,6 +104,54 @@ def test_a_step_that_finds_everything_there_asks_for_nothing(gate):
     assert (images.ledger["classes"]["zero"]["asked"], images.ledger["classes"]["zero"]["made"]) == (0, 0)
 
 
+@dataclass(frozen=True)
+class Repaint(Shelf):
+    """A source that makes its images from those of the step before."""
+
+    consumes_previous: ClassVar[bool] = True
+
+
+def test_images_made_from_those_of_the_step_before_replace_them(gate):
+    earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=0) for n in (1, 2)], {"seconds": 1.0})
+    images = collect(Repaint(((3, BLACK, 4),)), 2, around(1, earlier), gate)
+    assert images.column("image_id") == ["0/0", "0/2"]  # the black one is made again; nothing of the earlier is left
+    assert images.ledger["classes"]["zero"]["asked"] == 2
+
+
+def test_a_class_that_an_earlier_step_left_short_is_filled_up_and_no_other(gate):
+    earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=int(n > 1)) for n in (1, 2, 3)])
+    images = collect(Shelf(((11, 12), (13, 14), (15, 16, 17))), 2, around(3, earlier), gate)
+    assert images.column("image_id") == ["earlier/1", "0/0", "earlier/2", "earlier/3", "2/0", "2/1"]
+    assert [each["asked"] for each in images.ledger["classes"].values()] == [1, 0, 2]
+    assert images.labels().tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_the_seconds_of_all_steps_add_up(gate):
+    first = collect(Shelf(((1,),)), 2, around(1), gate)
+    first.ledger["seconds"] = 100.0
+    second = collect(Shelf(((2, 3),)), 2, around(1, first), gate)
+    assert 100 < second.ledger["seconds"] < 101
+    second.ledger["seconds"] = 130.0
+    third = collect(Repaint(((4, 5),)), 2, around(1, second), gate)
+    assert 130 < third.ledger["seconds"] < 131  # also of those whose images were replaced
+
+
+@pytest.mark.parametrize(("label", "brought"), [(0, 3), (1, 1), (7, 1)])
+def test_a_source_that_brings_what_nobody_asked_for_is_named(gate, label, brought):
+    class Eager:
+        needs: ClassVar[tuple[str, ...]] = ()
+
+        def propose(self, wanted, first, surroundings):
+            yield from (image_row(picture(n), str(n), label=label) for n in range(brought))
+
+    full = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=1) for n in (20, 21)])
+    asked = 2 if label == 0 else 0
+    with pytest.raises(
+        ValueError, match=f"shelf: its source brought {brought} images of class {label}, asked for {asked}"
+    ):
+        collect(Eager(), 2, around(2, full), gate)
+
+
 def test_the_ledger_is_summed_over_classes_and_can_be_written_as_json(gate):
     images = collect(Shelf(((BLACK, 1), (BLACK, BLACK, 2))), 1, around(2), gate)
     assert total(images.ledger, "black") == 3  # one of class zero, two of class one

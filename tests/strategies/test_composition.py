@@ -1,12 +1,36 @@
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies.composition import parse_strategy
 
 PERSONALISATIONS = {"textual_inversion": object()}
 PROMPTS = {"generate": {"type": "text_to_image"}}
 BY_TEXT = {"retrieve": {"type": "by_text"}}
 HELD_BACK = {"reuse": {"type": "held_back"}}
+RESTYLE = {"generate": {"type": "image_to_image", "start_from": "previous_step", "strength": 0.5}}
+RESTYLE_THE_BEST = {"generate": {"type": "best_of", "generator": RESTYLE["generate"]}}
+
+
+@part
+class Silent:
+    """A part from outside that brings nothing."""
+
+    @property
+    def needs(self):
+        return ()
+
+
+@part
+class Greedy:
+    """A part from outside that needs what there is not."""
+
+    @property
+    def needs(self):
+        return ("pool", "internet")
+
+    def propose(self, wanted, first, surroundings):
+        yield from ()
 
 
 def parse(specification):
@@ -45,6 +69,22 @@ def test_steps_keep_their_order_and_their_fields():
     assert generate.source.strength == 0.5
 
 
+def test_the_two_compositions_of_the_study_are_steps_of_known_parts():
+    fill_up = parse({"steps": [BY_TEXT, PROMPTS]})
+    restyle = parse({"personalise": "textual_inversion", "steps": [BY_TEXT, RESTYLE]})
+    assert [type(step.source).__name__ for step in fill_up.steps] == ["ByText", "TextToImage"]
+    assert [type(step.source).__name__ for step in restyle.steps] == ["ByText", "ImageToImage"]
+    assert fill_up.arm == restyle.arm == "both"
+
+
+@pytest.mark.parametrize("first", [RESTYLE, RESTYLE_THE_BEST])
+def test_a_first_step_has_no_previous_step_to_start_from(first):
+    assert len(parse({"steps": [BY_TEXT, first]}).steps) == 2
+    for specification in (first, {"steps": [first]}, {"steps": [first, BY_TEXT]}):
+        with pytest.raises(UserError, match=r"^strategies\.a: found a first step that starts from the previous step"):
+            parse(specification)
+
+
 def test_a_personalisation_is_taken_by_name():
     strategy = parse({"personalise": "textual_inversion", **PROMPTS, "added_per_original": 2})
     assert (strategy.personalise, strategy.added_per_original) == ("textual_inversion", 2.0)
@@ -73,6 +113,14 @@ def test_a_personalisation_is_taken_by_name():
         ({"mix": "blend"}, "strategies.a.mix: found 'blend'; input should be 'share' or 'union'"),
         ({"added_per_original": 0}, "strategies.a.added_per_original: found 0; input should be greater than 0"),
         ({"generates": {}}, "strategies.a.generates: there is no such key here"),
+        (
+            {"retrieve": {"type": f"{__name__}.Silent"}},
+            f"strategies.a.retrieve.type: {__name__}.Silent has no `propose`, so it can bring no images",
+        ),
+        (
+            {"steps": [BY_TEXT, {"generate": {"type": f"{__name__}.Greedy"}}]},
+            'strategies.a.steps[1].generate.type: a part needs "internet"; resources are clip, diffusion, pool',
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(specification, message):

@@ -41,6 +41,15 @@ def test_a_resource_that_nobody_provides_is_named():
         datasets_of(("judge",))
 
 
+def test_a_restyling_step_is_given_no_originals():
+    steps = [
+        {"retrieve": {"type": "by_text"}},
+        {"generate": {"type": "image_to_image", "start_from": "previous_step", "strength": 0.5}},
+    ]
+    strategy = parse_strategy("a", {"steps": steps}, {})
+    assert resources_of(strategy.steps[1], strategy) == ("diffusion", "sampling")
+
+
 def test_views_are_drawn_and_only_those_that_are_needed(target):
     inputs = {"reservoir": target.reservoir, "train_per_class": 3}
     resources = prepare(inputs, ("originals",), SubsetDraw(0), list(target.class_names), CPU)

@@ -89,8 +89,25 @@ def test_added_images_are_trained_on(fit, red_and_blue):
 
 
 def test_a_loss_that_is_no_number_stops_the_training_and_says_what_to_do(fit):
-    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at step \d+: lower the learning rate"):
+    expected = r"^training the classifier stopped at step \d+: the loss is (nan|inf); lower .*_rate \(found 1e\+38"
+    with pytest.raises(UserError, match=expected):
         fit(recipe=RECIPE.model_copy(update={"learning_rate": 1e38}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"augmentation": "rand_augment"}, {"augmentation": "trivial_augment"}, {"cutmix": 1.0}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_strong_augmentation_makes_training_harder_and_is_the_same_each_time(fit, fitted, changes):
+    strong, again = (fit(recipe=RECIPE.model_copy(update=changes)).history for _ in range(2))
+    pd.testing.assert_frame_equal(without_time(strong), without_time(again))
+    assert strong["train_loss"].iloc[-1] > fitted.history["train_loss"].iloc[-1]
+
+
+def test_settings_of_an_augmentation_that_is_off_change_nothing(fit, fitted):
+    off = RECIPE.model_copy(update={"augmentation_magnitude": 20, "cutmix_alpha": 0.3})
+    pd.testing.assert_frame_equal(without_time(fit(recipe=off).history), without_time(fitted.history))
 
 
 def test_an_unknown_model_is_refused(fit):

@@ -1,4 +1,4 @@
-"""Models as artifacts: CLIP, diffusion pipelines, classifiers, and what personalisations learn."""
+"""Models as artifacts: CLIP, diffusion pipelines and classifiers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.clip import Clip
     from retrieval_vs_diffusion.models.diffusion import Diffusion
-    from retrieval_vs_diffusion.strategies.learned import Learned
 
 
 class ClipDataset(AbstractDataset[Any, Any]):
@@ -74,7 +73,7 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> Diffusion:
         """Load the pipeline to the CPU."""
-        from retrieval_vs_diffusion.models.diffusion import load_diffusion
+        from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
 
         return load_diffusion(str(self._filepath), self._precision)
 
@@ -119,48 +118,6 @@ class ClassifierDataset(AbstractDataset["Classifier", "Classifier"]):
         """Write weights, model name and class names."""
         with replacing(self._filepath) as partial:
             data.save(partial)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-
-class LearnedDataset(AbstractDataset["Learned", "Learned"]):
-    """What a personalisation learned: one safetensors file of pseudo-words.
-
-    diffusers reads them word by word: ``load_textual_inversion({word: vectors})``.
-
-    Args:
-        filepath: the file.
-        metadata: for Kedro's plugins.
-    """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def load(self) -> Learned:
-        """Read vectors, the class names that they stand for, and the learning curve."""
-        from safetensors import safe_open
-
-        from retrieval_vs_diffusion.strategies.learned import Learned
-
-        with safe_open(self._filepath, framework="pt") as file:
-            about = json.loads(file.metadata()["learned"])
-            vectors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        losses = [(int(step), float(loss)) for step, loss in about["losses"]]
-        return Learned(about["words_of"], vectors, losses, about["seconds"])
-
-    def save(self, data: Learned) -> None:
-        """Write the vectors, and the rest as the file's metadata."""
-        from safetensors.torch import save_file
-
-        about = {"words_of": dict(data.words_of), "losses": data.losses, "seconds": data.seconds}
-        with replacing(self._filepath) as partial:
-            vectors = {key: value.contiguous() for key, value in data.vectors.items()}
-            save_file(vectors, partial, metadata={"learned": json.dumps(about)})
 
     def _exists(self) -> bool:
         return self._filepath.is_file()

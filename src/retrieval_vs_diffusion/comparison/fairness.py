@@ -15,7 +15,7 @@ from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.seeds import derive_seed
-from retrieval_vs_diffusion.strategies.retrieve.by_text import nearest_by_class
+from retrieval_vs_diffusion.strategies.ranking import rank_pool
 from retrieval_vs_diffusion.training.fit import at_size
 
 PROMPT = "a photo of a {name}"
@@ -47,7 +47,7 @@ def measure(
     index = build_index(Embeddings(clip.embed_images(pool.pixels()), clip.name))
     queries = clip.embed_texts([PROMPT.format(name=name) for name in class_names])
     wanted = dict.fromkeys(range(len(class_names)), images_per_class)
-    ranked = nearest_by_class(queries, index, wanted, floor=-1.0)
+    ranked = rank_pool(list(queries[:, None]), lambda vectors: vectors @ queries.T, index, wanted, floor=-1.0)
     true_labels = pool.column("true_label")
     right = [true_labels[row] == label for label in wanted for row, _ in ranked[label][:images_per_class]]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models.classifier import Classifier
@@ -14,13 +15,29 @@ from retrieval_vs_diffusion.training.fit import at_size
 
 
 def measure_label_agreement(
-    images: ImageTable, class_names: tuple[str, ...], judge: Classifier | None, clip: Clip, device: torch.device
+    images: ImageTable,
+    embeddings: Float[np.ndarray, "n d"],
+    class_names: tuple[str, ...],
+    judge: Classifier | None,
+    clip: Clip,
+    device: torch.device,
 ) -> dict[str, Any]:
     """Measure by true labels where all images have them, else by the judge, else by zero-shot CLIP.
+
+    Args:
+        images: with the labels that they are used for.
+        embeddings: of the images, by ``clip``; unit vectors.
+        class_names: the target's classes.
+        judge: a classifier of the same classes, where there is one.
+        clip: embeds the classes' names where nothing better is known.
+        device: where the judge runs.
 
     Returns:
         ``label_agreement`` in [0, 1] (None for an empty set), and ``agreement_by``: ``true_labels``,
         ``judge`` or ``clip_zero_shot``.
+
+    Raises:
+        ValueError: if the judge knows other classes.
     """
     if not len(images):
         return {"label_agreement": None, "agreement_by": None}
@@ -37,5 +54,5 @@ def measure_label_agreement(
         agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
         return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
     prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])
-    agreed = (clip.embed_images(images.pixels()) @ prompts.T).argmax(axis=1) == labels
+    agreed = (embeddings @ prompts.T).argmax(axis=1) == labels
     return {"label_agreement": float(agreed.mean()), "agreement_by": "clip_zero_shot"}

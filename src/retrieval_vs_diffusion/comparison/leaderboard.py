@@ -51,7 +51,7 @@ def _row(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def summary(results: Sequence[dict[str, Any]], low_label_agreement: float) -> dict[str, Any]:
-    """What the numbers say in one sentence, and which rows must be read with care.
+    """What the numbers say in one sentence, and which rows must be read with care, and why.
 
     The best retrieval row and the best generation row are chosen by validation accuracy, among those
     whose label agreement is not too low; their difference on test is taken repetition by repetition,
@@ -66,7 +66,22 @@ def summary(results: Sequence[dict[str, Any]], low_label_agreement: float) -> di
         "sentence": _sentence(results, low_label_agreement),
         "low_label_agreement": marked,
         "threshold": low_label_agreement,
+        "notes": [note for result in results for note in _notes(result)],
     }
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    """What went wrong with a row and must be known to read it: learning that diverged, images that are short."""
+    name, repetitions = result["strategy"], result["repetitions"]
+    notes = []
+    diverged = [f"repetition {each['repetition']}, {each['diverged']}" for each in repetitions if each.get("diverged")]
+    if diverged:
+        notes.append(f"{name}: its personalisation diverged ({'; '.join(diverged)}); the last good state was used")
+    asked = sum(each.get("ledger", {}).get("asked", 0) for each in repetitions)
+    short = sum(each.get("ledger", {}).get("short_by", 0) for each in repetitions)
+    if short:
+        notes.append(f"{name}: {short} of {asked} images could not be brought, all repetitions together")
+    return notes
 
 
 def _sentence(results: Sequence[dict[str, Any]], low_label_agreement: float) -> str:

@@ -24,7 +24,8 @@ def gather(
         about: the strategy: its ``strategy`` name, ``arm`` and ``description``.
         repetitions: their numbers.
         artifacts: for each repetition r ``predictions_r``, ``history_r``, and where there are any
-            ``images_r`` (the added ones), ``agreement_r`` and ``learned_r``; ``originals`` where nothing is added.
+            ``images_r`` (the added ones) and ``quality_r`` (as ``measure_set`` gives it); ``learned`` by
+            draw with a personalisation, ``originals`` where nothing is added.
 
     Returns:
         Results that JSON can hold, and examples of the first repetition's images.
@@ -38,8 +39,10 @@ def gather(
 def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
     predictions, history = artifacts[f"predictions_{number}"], artifacts[f"history_{number}"]
     images = artifacts.get(f"images_{number}")
-    agreement = artifacts.get(f"agreement_{number}")
-    learned = artifacts.get(f"learned_{number}")
+    quality = dict(artifacts.get(f"quality_{number}") or {})
+    by_draw = artifacts.get("learned", {})
+    # One draw alone where repetitions do not personalise anew.
+    learned = by_draw.get(f"repetition_{number}") or next(iter(by_draw.values()), None)
     probabilities = predictions.drop(columns=["image_id", "label"]).to_numpy()
     labels = predictions["label"].to_numpy()
     kept = history[history["kept"].astype(bool)].iloc[-1]
@@ -56,8 +59,10 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         "val_top1": float(kept["val_top1"]),
         "best_step": int(kept["step"]),
         "images_added": len(images) if images is not None else 0,
-        "label_agreement": agreement["label_agreement"] if agreement else None,
-        "agreement_by": agreement["agreement_by"] if agreement else None,
+        "label_agreement": quality.pop("label_agreement", None),
+        "agreement_by": quality.pop("agreement_by", None),
+        "set": quality or None,  # the other figures of the added images, and of which draw they are
+        "diverged": learned.curve.diverged if learned else None,
         "seconds": seconds,
         "ledger": _totals(images.ledger) if images is not None else {},
     }

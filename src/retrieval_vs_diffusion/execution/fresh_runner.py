@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from kedro.io import DataCatalog, MemoryDataset
@@ -13,9 +14,9 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
-from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional
-from retrieval_vs_diffusion.execution.workers import number_of_workers, run_side_by_side
+from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 from retrieval_vs_diffusion.progress import heartbeat, progress
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 class FreshRunner(SequentialRunner):
     """Runs the nodes whose artifacts are missing, damaged, or made of something else than now.
 
-    ``kedro run`` uses it unless another runner is named.
+    A step that fails takes with it those that need what it makes; all others go on, the leaderboard is
+    brought up to date, and then the run ends with the error. ``kedro run`` uses it unless another runner
+    is named.
     """
 
     def run(
@@ -43,8 +46,8 @@ class FreshRunner(SequentialRunner):
         from retrieval_vs_diffusion.pipeline_registry import whole_study
         from retrieval_vs_diffusion.world import current_study
 
-        whole = whole_study(current_study()) + pipeline
-        self._freshness = Freshness(whole, catalog)
+        self._whole = whole_study(current_study()) + pipeline
+        self._freshness = Freshness(self._whole, catalog)
         stale = self._freshness.stale_nodes(pipeline)
         names = {node.name for node in stale}
         to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
@@ -53,7 +56,25 @@ class FreshRunner(SequentialRunner):
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
         if not stale:
             return {}
-        return super().run(to_run, catalog, hook_manager, run_id)
+        try:
+            return super().run(to_run, catalog, hook_manager, run_id)
+        except _StepsFailedError as failure:
+            self._compare_the_others(pipeline, catalog, hook_manager, run_id)
+            name, error = next(iter(failure.failed.items()))
+            if find_user_error(error) is None:
+                raise error from None  # an error of this project's: its traceback is wanted
+            more = f" (and {len(failure.failed) - 1} more steps failed, see above)" if len(failure.failed) > 1 else ""
+            raise UserError(f"{name}: {_reason(error)}{more}; everything that does not need it is done") from error
+
+    def _compare_the_others(self, pipeline: Pipeline, catalog: Any, hook_manager: Any, run_id: str | None) -> None:
+        """Bring the leaderboard up to date with the strategies that came through."""
+        from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
+
+        comparison = Pipeline([node for node in pipeline.nodes if node.namespace == COMPARISON])
+        now = Freshness(self._whole, catalog)
+        if any(now.holds(name) for name in comparison.inputs() if name.endswith(".results")):
+            with contextlib.suppress(UserError):  # what failed is told, not what follows from it
+                self.run(comparison, catalog, hook_manager, run_id)
 
     def _check_inputs(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         for name in sorted(pipeline.inputs(), key=self._stage_of):  # the first stage that is missing is told
@@ -61,7 +82,7 @@ class FreshRunner(SequentialRunner):
                 continue
             dataset = catalog.get(name)
             if is_optional(dataset):
-                catalog[name] = MemoryDataset(None)
+                catalog[name] = MemoryDataset(None, metadata={"required": False})
                 continue
             maker = self._freshness.maker(name)
             if maker is None:
@@ -83,31 +104,61 @@ class FreshRunner(SequentialRunner):
 
         workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
-        for position, (node, seconds) in enumerate(made(pipeline, catalog, workers, hook_manager, run_id), start=1):
-            for output in node.outputs:
-                self._freshness.write_record(output, node, seconds)
-            logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, seconds)
+        failed: dict[str, Exception] = {}
+        with contextlib.closing(made(pipeline, catalog, workers, hook_manager, run_id)) as outcomes:
+            for position, (node, outcome) in enumerate(outcomes, start=1):
+                if isinstance(outcome, Exception):
+                    failed[node.name] = outcome
+                    logger.error("%s failed; what does not need it goes on. %s", node.name, _reason(outcome))
+                    continue
+                for output in node.outputs:
+                    self._freshness.write_record(output, node, outcome)
+                logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, outcome)
+        if failed:
+            raise _StepsFailedError(failed)
 
     def _in_workers(
         self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
-    ) -> Iterator[tuple[Node, float]]:
+    ) -> Generator[tuple[Node, float | Exception]]:
         """Inputs and outputs stay in the workers: hooks are told of finished nodes without them."""
         logger.info("%d steps run side by side", workers)
-        nodes = run_side_by_side(pipeline, catalog, workers)
-        for node, seconds in progress(nodes, "steps", total=len(pipeline.nodes)):
-            yield node, seconds
-            about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False, "run_id": run_id}
-            hook_manager.hook.after_node_run(**about)
+        # Closed also where a hook raises: the workers would wait for ever, and the command with them.
+        with contextlib.closing(run_side_by_side(pipeline, catalog, workers)) as nodes:
+            for node, outcome in progress(nodes, "steps", total=len(pipeline.nodes)):
+                yield node, outcome
+                if not isinstance(outcome, Exception):
+                    about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False}
+                    hook_manager.hook.after_node_run(**about, run_id=run_id)
 
     def _in_this_process(
         self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
-    ) -> Iterator[tuple[Node, float]]:
+    ) -> Generator[tuple[Node, float | Exception]]:
         del workers
+        dropped: set[Node] = set()
         for node in pipeline.nodes:
+            if node in dropped:
+                continue
             started = time.perf_counter()
-            with heartbeat(node.name):
-                Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
-            yield node, time.perf_counter() - started
+            try:
+                with heartbeat(node.name):
+                    Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
+            except Exception as error:
+                dropped |= needing(pipeline, node)
+                yield node, error
+            else:
+                yield node, time.perf_counter() - started
+
+
+class _StepsFailedError(Exception):
+    """Some steps failed, and everything that does not need them was done."""
+
+    def __init__(self, failed: dict[str, Exception]) -> None:
+        super().__init__(failed)
+        self.failed = failed
+
+
+def _reason(error: Exception) -> str:
+    return str(find_user_error(error) or repr(error))
 
 
 _STAGES = ("data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain")

@@ -17,7 +17,9 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from retrieval_vs_diffusion.execution.devices import device_found
 from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path
+from retrieval_vs_diffusion.pipelines.bound import PICKS
 
 ABSENT = "absent"
 
@@ -55,25 +57,31 @@ class Freshness:
             if maker is not None:
                 self._expected[name] = digest(self.fingerprint(maker), name)
             elif name.startswith("params:") or name == "parameters":
-                self._expected[name] = digest(self.catalog[name].load())
+                self._expected[name] = digest(_resolved(name, self.catalog[name].load()))
             else:
                 self._expected[name] = self._of_source(name)
         return self._expected[name]
 
     def _of_source(self, name: str) -> str:
-        """Hash of what no node makes: its files, or, where it is there without any, its description."""
+        """Hash of what no node makes: its files, and how they are read (a model's precision, a pretrained tag)."""
         dataset = self.catalog.get(name)
         path = path_of(dataset)
-        found = digest_of_path(path) if path else None
-        if found is None and dataset is not None and dataset.exists():
-            found = digest({key: str(value) for key, value in dataset._describe().items()})
-        return found or ABSENT
+        files = digest_of_path(path) if path else None
+        if dataset is None or (files is None and not dataset.exists()):
+            return ABSENT
+        described = {
+            key: digest_of_path(Path(str(value))) or str(value)  # a checkpoint that is a file counts with its content
+            for key, value in dataset._describe().items()
+            if files is None or key != "filepath"
+        }
+        return digest(files, described)
 
     def fingerprint(self, node: Node) -> str:
         """Hash of a node's code, bound values and inputs; optional inputs that do not hold are absent."""
-        return digest(digest_of_code(node.func), [self._of_input(name) for name in node.inputs])
+        return digest(digest_of_code(node.func), [self._of_input(name, node) for name in node.inputs])
 
-    def _of_input(self, name: str) -> str:
+    def _of_input(self, name: str, node: Node) -> str:
+        name = getattr(node.func, PICKS, {}).get(name, name)
         if name not in self._absent and is_optional(self.catalog.get(name)) and not self.holds(name):
             self._absent.add(name)  # for the whole run, also when the runner has put nothing in its place
         return ABSENT if name in self._absent else self.expected(name)
@@ -122,7 +130,7 @@ class Freshness:
             "artifact": name,
             "made_by": node.name,
             "fingerprint": self.expected(name),
-            "inputs": {each: self._of_input(each) for each in node.inputs},
+            "inputs": {each: self._of_input(each, node) for each in node.inputs},
             "content": digest_of_path(path),
             "seconds": round(seconds, 3),
         }
@@ -140,7 +148,7 @@ class Freshness:
         record, maker = self.record(name), self._maker.get(name)
         if record is None or maker is None:
             return []
-        return [each for each in maker.inputs if record["inputs"].get(each) != self._of_input(each)]
+        return [each for each in maker.inputs if record["inputs"].get(each) != self._of_input(each, maker)]
 
 
 def read_record(dataset: Any) -> dict[str, Any] | None:
@@ -152,6 +160,13 @@ def read_record(dataset: Any) -> dict[str, Any] | None:
         return json.loads(_record_path(path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def _resolved(name: str, value: Any) -> Any:
+    """A parameter as it counts: ``device: auto`` is the device that it means here; another's numbers differ."""
+    if name == "params:compute" and value.get("device", "auto") == "auto":
+        return {**value, "device": device_found()}
+    return value
 
 
 def _record_path(path: Path) -> Path:

@@ -11,9 +11,10 @@ import logging
 import logging.handlers
 import multiprocessing
 import os
+import pickle
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from kedro.runner.task import Task
 
 from retrieval_vs_diffusion import progress
 from retrieval_vs_diffusion.errors import UserError, find_user_error
+from retrieval_vs_diffusion.execution.devices import has_gpu
 
 # What forked workers inherit: the nodes by name and the catalog of the run.
 _nodes: dict[str, Node] = {}
@@ -40,12 +42,13 @@ def number_of_workers(asked: int) -> int:
     """
     if asked:
         return asked
-    gpu = os.path.exists("/dev/nvidia0")  # asking torch would start CUDA, which forked processes cannot use
-    return 1 if gpu or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
+    return 1 if has_gpu() or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
 
 
-def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Iterator[tuple[Node, float]]:
+def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Generator[tuple[Node, float | Exception]]:
     """Run a pipeline's nodes in worker processes, each as soon as what it needs is made.
+
+    A node that fails takes with it those that need what it makes; all others go on.
 
     Args:
         pipeline: the nodes.
@@ -53,10 +56,10 @@ def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Iterator
         workers: how many processes.
 
     Yields:
-        Each node when its outputs are saved, with the seconds that it took.
+        Each node when its outputs are saved, with the seconds that it took, or with what it raised.
 
     Raises:
-        UserError: if a worker died, e.g. for want of memory; or whatever a node raised.
+        UserError: if a worker died, e.g. for want of memory.
     """
     global _catalog
     _nodes.update({node.name: node for node in pipeline.nodes})
@@ -82,8 +85,17 @@ def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Iterator
                     raise UserError(
                         f"a worker died while {node.name} ran, perhaps for want of memory; lower `workers`"
                     ) from error
-                done.add(node)
-                yield node, seconds
+                except Exception as error:
+                    waiting = [each for each in waiting if each not in needing(pipeline, node)]
+                    yield node, error
+                else:
+                    done.add(node)
+                    yield node, seconds
+
+
+def needing(pipeline: Pipeline, node: Node) -> set[Node]:
+    """All nodes of a pipeline that need what a node makes, directly or not."""
+    return set(pipeline.from_nodes(node.name).nodes) - {node}
 
 
 @contextmanager
@@ -124,5 +136,16 @@ def _run_node(name: str) -> float:
         mendable = find_user_error(error)
         if mendable is not None:  # what caused an error does not come through to the other process
             raise UserError(str(mendable)) from None
+        if not _comes_through(error):
+            raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise
     return time.perf_counter() - started
+
+
+def _comes_through(error: Exception) -> bool:
+    """Whether another process can read the error; one that it cannot read looks there like the worker's death."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  (what was pickled just now)
+    except Exception:
+        return False
+    return True

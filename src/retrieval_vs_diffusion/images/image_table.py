@@ -33,6 +33,7 @@ SCHEMA = pa.schema(
         pa.field("prompt", pa.string()),
         pa.field("seed", pa.int64()),
         pa.field("checkpoint", pa.string()),  # what generated it
+        pa.field("recipe", pa.string()),  # JSON: what else it takes to generate it again
         pa.field("similarity", pa.float32()),  # to the query that found it
         pa.field("parent", pa.string()),  # image_id of the image it was made from
     ],

@@ -14,6 +14,9 @@ from PIL import Image
 
 THUMBNAIL = 16  # pixels a side
 _MARGIN = 1  # largest shift in thumbnail pixels
+_SHIFTS = (2 * _MARGIN + 1) ** 2
+_SIDE = THUMBNAIL - 2 * _MARGIN  # pixels a side of what is compared
+_CENTRE = slice(_MARGIN, THUMBNAIL - _MARGIN)
 
 
 def thumbnail(pixels: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "16 16"]:
@@ -30,22 +33,51 @@ class NearDuplicates:
     """
 
     def __init__(self, thumbnails: UInt8[np.ndarray, "m 16 16"]) -> None:
-        side = THUMBNAIL - 2 * _MARGIN
-        shifted = [
-            thumbnails[:, y : y + side, x : x + side] for y in range(2 * _MARGIN + 1) for x in range(2 * _MARGIN + 1)
-        ]
         self._count = len(thumbnails)
-        self._protected = _normalise(np.concatenate(shifted)) if self._count else np.zeros((0, side * side))
+        self._protected = _normalise(np.concatenate(_shifted(thumbnails))) if self._count else np.zeros((0, _SIDE**2))
 
     def nearest(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
         """For each image its largest correlation, -1 to 1, with a protected image, and which one that is."""
         if not self._count or not len(images):
             return np.full(len(images), -1.0), [0] * len(images)
-        side = slice(_MARGIN, THUMBNAIL - _MARGIN)
-        query = _normalise(np.stack([thumbnail(image) for image in images])[:, side, side])
+        query = _normalise(np.stack([thumbnail(image) for image in images])[:, _CENTRE, _CENTRE])
         correlation = query @ self._protected.T
         best = correlation.argmax(axis=1)
         return correlation[np.arange(len(best)), best], (best % self._count).tolist()
+
+
+class SimilarGroups:
+    """Groups of images that look alike, found one image after the other.
+
+    An image belongs to the group whose first image it is most similar to, if it is at least ``similarity``.
+
+    Args:
+        similarity: correlation of thumbnails, the largest over shifts of one pixel.
+    """
+
+    def __init__(self, similarity: float) -> None:
+        self._similarity = similarity
+        self._firsts = np.zeros((0, _SIDE * _SIDE), np.float32)  # of each group its first image, in all shifts
+        self._sizes: list[int] = []
+
+    def add(self, pixels: UInt8[np.ndarray, "h w 3"]) -> int:
+        """Put an image into its group and return how many that group has now."""
+        grey = thumbnail(pixels)[None]
+        found = self._firsts @ _normalise(grey[:, _CENTRE, _CENTRE])[0]
+        best = int(found.argmax()) if len(found) else -1
+        if best >= 0 and found[best] >= self._similarity:
+            group = best // _SHIFTS
+            self._sizes[group] += 1
+            return self._sizes[group]
+        self._firsts = np.concatenate([self._firsts, _normalise(np.concatenate(_shifted(grey)))])
+        self._sizes.append(1)
+        return 1
+
+
+def _shifted(thumbnails: UInt8[np.ndarray, "m 16 16"]) -> list[UInt8[np.ndarray, "m 14 14"]]:
+    """The thumbnails' windows at all shifts."""
+    corners = [(y, x) for y in range(2 * _MARGIN + 1) for x in range(2 * _MARGIN + 1)]
+    return [thumbnails[:, y : y + _SIDE, x : x + _SIDE] for y, x in corners]
 
 
 def _normalise(grey: np.ndarray) -> Float[np.ndarray, "n d"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's models)
+from retrieval_vs_diffusion.models.clip import Clip
 
 MEAN, DEVIATION = 0.5, 0.25  # of pixel values in [0, 1]; one pair for all channels
+_TOWER = "visual.trunk."  # where open_clip keeps the weights of a timm image tower
 
 
 @dataclass(frozen=True)
@@ -23,37 +25,75 @@ class Classifier:
     """A trained network with the names of its classes.
 
     Args:
-        network: a timm model in evaluation mode, on the CPU.
-        model: its name in timm.
+        network: a timm model in evaluation mode, on the CPU; a linear layer where it reads embeddings.
+        model: its name in timm, or ``linear``.
         class_names: what its outputs stand for.
         image_size: pixels a side of the images that it was trained on.
+        clip_name: name of the CLIP model whose image embeddings it reads; None where it reads pixels.
     """
 
     network: nn.Module
     model: str
     class_names: tuple[str, ...]
     image_size: int
+    clip_name: str | None = None
+
+    @property
+    def features(self) -> Literal["pixels", "clip"]:
+        """What its network reads."""
+        return "pixels" if self.clip_name is None else "clip"
 
     @torch.inference_mode()
     def probabilities(
-        self, pixels: UInt8[np.ndarray, "n h w 3"], device: torch.device, batch_size: int = 256
+        self,
+        pixels: UInt8[np.ndarray, "n h w 3"],
+        device: torch.device,
+        batch_size: int = 256,
+        clip: Clip | None = None,
     ) -> Float[np.ndarray, "n c"]:
-        """Class probabilities of each image."""
+        """Class probabilities of each image.
+
+        Args:
+            pixels: images of 0 to 255.
+            device: where the network runs.
+            batch_size: images computed together.
+            clip: embeds the images, where the classifier reads embeddings.
+
+        Raises:
+            UserError: if it reads the embeddings of another CLIP model than the one given.
+        """
         network = self.network.to(device).eval()
-        batches = torch.from_numpy(np.ascontiguousarray(pixels)).split(batch_size)
-        parts = [network(to_input(batch.to(device))).softmax(dim=1).cpu() for batch in batches]
+        if self.clip_name is None:
+            batches = torch.from_numpy(np.ascontiguousarray(pixels)).split(batch_size)
+            parts = [network(to_input(batch.to(device))).softmax(dim=1).cpu() for batch in batches]
+        else:
+            embeddings = torch.from_numpy(self._right_clip(clip).embed_images(pixels, batch_size))
+            parts = [network(embeddings.to(device)).softmax(dim=1).cpu()]
         self.network.cpu()
         return torch.cat(parts).numpy()
+
+    def _right_clip(self, clip: Clip | None) -> Clip:
+        if clip is None or clip.name != self.clip_name:
+            found = "none" if clip is None else f'"{clip.name}"'
+            raise UserError(
+                f'this classifier reads embeddings of the CLIP model "{self.clip_name}", found {found}; '
+                "give it that model, or fit it again"
+            )
+        return clip
 
     def save(self, path: Path) -> None:
         """Write weights and description to one safetensors file."""
         from safetensors.torch import save_file
 
-        description = json.dumps(
-            {"model": self.model, "class_names": list(self.class_names), "image_size": self.image_size}
-        )
+        description = {
+            "model": self.model,
+            "class_names": list(self.class_names),
+            "image_size": self.image_size,
+            "features": self.features,
+            "clip_name": self.clip_name,
+        }
         weights = {key: value.contiguous() for key, value in self.network.state_dict().items()}
-        save_file(weights, path, metadata={"classifier": description})
+        save_file(weights, path, metadata={"classifier": json.dumps(description)})
 
     @classmethod
     def load(cls, path: Path) -> Classifier:
@@ -70,10 +110,13 @@ class Classifier:
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         except (SafetensorError, KeyError, OSError, ValueError) as error:
             raise UserError(f"{path} is no classifier as this project saves them: {error!r}") from error
-        network = create_network(description["model"], len(description["class_names"]))
+        names, clip_name = tuple(description["class_names"]), description.get("clip_name")
+        if clip_name is None:
+            network = create_network(description["model"], len(names))
+        else:
+            network = nn.Linear(weights["weight"].shape[1], len(names))
         network.load_state_dict(weights)
-        names = tuple(description["class_names"])
-        return cls(network.eval(), description["model"], names, description["image_size"])
+        return cls(network.eval(), description["model"], names, description["image_size"], clip_name)
 
 
 def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module:
@@ -82,8 +125,9 @@ def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module
     Args:
         model: its name in timm.
         classes: number of outputs.
-        init: ``scratch``, or a safetensors file whose weights it starts from; the head is new where
-            its shape differs.
+        init: ``scratch``, or a safetensors file whose weights it starts from: of the same timm model,
+            or of an open_clip model that has it as its image tower. The head is new where the file
+            has none or one of another shape.
 
     Raises:
         UserError: if timm has no such model, or the file does not fit it.
@@ -101,9 +145,15 @@ def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module
 def _start_from(network: nn.Module, path: Path, model: str) -> None:
     if not path.is_file() or path.suffix != ".safetensors":
         raise UserError(f'classifier.init: found "{path}"; "scratch" or a .safetensors file will do')
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    weights: dict[str, Any] = load_file(path)
+    try:
+        weights: dict[str, Any] = load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"classifier.init: {path} cannot be read as safetensors: {error}") from error
+    tower = {key.removeprefix(_TOWER): value for key, value in weights.items() if key.startswith(_TOWER)}
+    weights = tower or weights
     own = network.state_dict()
     fitting = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
     missing = [key for key in own if key not in fitting and key.split(".")[0] not in {"head", "fc", "classifier"}]
@@ -111,7 +161,7 @@ def _start_from(network: nn.Module, path: Path, model: str) -> None:
         raise UserError(
             f"classifier.init: {path} does not fit {model}: {len(missing)} weights differ, e.g. {missing[0]}"
         )
-    network.load_state_dict(fitting, strict=False)
+    network.load_state_dict(fitting, strict=False)  # half precision becomes the network's own
 
 
 def to_input(pixels: Real[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:

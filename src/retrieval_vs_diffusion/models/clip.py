@@ -14,6 +14,9 @@ from jaxtyping import Float, UInt8
 from torch.nn import functional
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's image tower)
 from retrieval_vs_diffusion.progress import progress
 
@@ -66,6 +69,13 @@ class Clip:
             for start in progress(starts, "embedding images (batches)")
         ]
         return torch.cat(parts).float().cpu().numpy()
+
+    def embed_table(self, images: ImageTable) -> Float[np.ndarray, "n d"]:
+        """Unit-length embeddings of a table's images, which may be of any size."""
+        if not len(images):
+            return self.embed_texts(["nothing"])[:0]
+        squares = [square(codec.decode(data), self.image_size) for data in images.encoded()]
+        return self.embed_images(np.stack(squares))
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Float[np.ndarray, "n d"]:

@@ -1,32 +1,35 @@
-"""Stable Diffusion pipelines: loaded from a local directory, run image by image reproducibly."""
+"""A Stable Diffusion pipeline, run image by image reproducibly."""
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
+from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.progress import progress
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+logger = logging.getLogger(__name__)
+
+# What an image is conditioned on: a prompt, or what stands in place of the text encoder's output for it.
+Condition: TypeAlias = str | Float[torch.Tensor, "l d"]
 
 
 class Diffusion:
-    """A Stable Diffusion pipeline whose every image depends on its own seed and prompt alone.
+    """A Stable Diffusion pipeline whose every image depends on its own seed and condition alone.
 
-    The last batch is padded to the batch size, so an image is computed in the same shapes whatever
-    else is made in the same run: on one machine its bytes are the same.
+    The last batch is padded to the batch size and each prompt is encoded by itself, so an image is
+    computed in the same shapes whatever else is made in the same run: on one machine its bytes are the
+    same.
 
     Args:
         pipeline: a diffusers pipeline; its components are used as they are.
@@ -39,10 +42,25 @@ class Diffusion:
         self.pipeline.set_progress_bar_config(disable=True)
         self.checkpoint = checkpoint
         self.device = device
+        self._encoded: dict[str, torch.Tensor] = {}
+        self._told_of_cut = False
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
         return Diffusion(self.pipeline, self.checkpoint, device)
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side of the images that the model was trained on."""
+        return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
+
+    @torch.no_grad()
+    def encode(self, prompt: str) -> Float[torch.Tensor, "l d"]:
+        """The text encoder's output for a prompt, kept for the next time."""
+        if prompt not in self._encoded:
+            self._tell_if_cut(prompt)
+            self._encoded[prompt] = self.pipeline.encode_prompt(prompt, self.device, 1, False)[0][0]
+        return self._encoded[prompt]
 
     def add_words(self, words: Mapping[str, Float[torch.Tensor, "v d"]]) -> None:
         """Teach the text encoder pseudo-words of one or more vectors (Gal et al. 2022).
@@ -52,31 +70,52 @@ class Diffusion:
         """
         width = self.pipeline.text_encoder.config.hidden_size
         for word, vectors in words.items():
-            if vectors.shape[-1] != width:
-                raise UserError(
-                    f"pseudo-word {word} has vectors of width {vectors.shape[-1]}, the text encoder of "
-                    f"{self.checkpoint} has {width}: learn it again for this model"
-                )
-            self.pipeline.load_textual_inversion({word: vectors.to(self.device)})
+            self._check_width(f"pseudo-word {word} has vectors", vectors.shape[-1], width)
+        # All at once: each call makes the whole table of embeddings anew.
+        self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
+        self._encoded.clear()
+
+    def add_low_rank_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Merge LoRA weights, as diffusers saves them, into the UNet (Hu et al. 2021; arXiv 2106.09685).
+
+        Raises:
+            UserError: if they are of another model.
+        """
+        try:
+            self.pipeline.load_lora_weights(dict(weights))
+        except (RuntimeError, ValueError) as error:
+            raise self._do_not_fit("LoRA", error) from error
+        self.pipeline.fuse_lora()
+        self.pipeline.unload_lora_weights()
+
+    def replace_denoiser(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Give the UNet other weights.
+
+        Raises:
+            UserError: if they are of another model.
+        """
+        try:
+            self.pipeline.unet.load_state_dict(dict(weights))
+        except RuntimeError as error:
+            raise self._do_not_fit("denoiser", error) from error
 
     def text_to_image(
-        self, prompts: Sequence[str], seeds: Sequence[int], sampling: Sampling, description: str = "generating"
+        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str = "generating"
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Make one image for each prompt and seed, in their order."""
+        """Make one image for each condition and seed, in their order."""
         self._use_scheduler(sampling.scheduler)
-        for batch in _padded(len(prompts), sampling.batch_size, description):
+        for batch in _padded(len(conditions), sampling.batch_size, description):
             images = self.pipeline(
-                prompt=[prompts[index] for index in batch],
                 height=sampling.resolution,
                 width=sampling.resolution,
-                **self._arguments(batch, seeds, sampling),
+                **self._arguments(batch, conditions, seeds, sampling),
             ).images
             yield from _to_pixels(images)[: len(set(batch))]
 
     def image_to_image(
         self,
-        prompts: Sequence[str],
-        images: Sequence[UInt8[np.ndarray, "h w 3"]],
+        conditions: Sequence[Condition],
+        images: Sequence[UInt8[np.ndarray, "_ _ 3"]],
         strength: float,
         seeds: Sequence[int],
         sampling: Sampling,
@@ -85,6 +124,7 @@ class Diffusion:
         """Noise each image partly and denoise it again (SDEdit, Meng et al. 2021; arXiv 2108.01073).
 
         Args:
+            images: of any sizes; they become squares of the resolution asked for.
             strength: how far into the noise, in (0, 1]; SDEdit's t0. At least one step is made.
         """
         from diffusers import StableDiffusionImg2ImgPipeline
@@ -92,31 +132,66 @@ class Diffusion:
         self._use_scheduler(sampling.scheduler)
         pipeline = StableDiffusionImg2ImgPipeline(**self.pipeline.components, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
-        sources = torch.stack([torch.from_numpy(np.array(image)) for image in images]).permute(0, 3, 1, 2) / 255.0
-        if sampling.resolution and sampling.resolution != sources.shape[-1]:
-            size = (sampling.resolution, sampling.resolution)
-            sources = torch.nn.functional.interpolate(sources, size=size, mode="bicubic", antialias=True).clamp(0, 1)
         # diffusers makes int(steps * strength) steps: with fewer than one it would fail.
         strength = min(1.0, max(strength, 1.001 / sampling.steps))
-        for batch in _padded(len(prompts), sampling.batch_size, description):
+        size = sampling.resolution or self.image_size
+        for batch in _padded(len(conditions), sampling.batch_size, description):
+            squares = torch.from_numpy(np.stack([square(images[index], size) for index in batch]))
             made = pipeline(
-                prompt=[prompts[index] for index in batch],
-                image=sources[batch].to(self.device, self.pipeline.dtype),
+                image=(squares.permute(0, 3, 1, 2) / 255.0).to(self.device, self.pipeline.dtype),
                 strength=strength,
-                **self._arguments(batch, seeds, sampling),
+                **self._arguments(batch, conditions, seeds, sampling),
             ).images
             yield from _to_pixels(made)[: len(set(batch))]
 
-    def _arguments(self, batch: list[int], seeds: Sequence[int], sampling: Sampling) -> dict[str, Any]:
-        negative = sampling.negative_prompt
+    def _arguments(
+        self, batch: list[int], conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
+    ) -> dict[str, Any]:
+        guided = sampling.guidance_scale > 1
+        negative = self.encode(sampling.negative_prompt or "")
         return {
-            "negative_prompt": None if negative is None else [negative] * len(batch),
+            "prompt_embeds": torch.stack([self._embedding(conditions[index]) for index in batch]),
+            "negative_prompt_embeds": negative.expand(len(batch), *negative.shape) if guided else None,
             "num_inference_steps": sampling.steps,
             "guidance_scale": sampling.guidance_scale,
             # One generator an image, on the CPU: the same noise on every device.
             "generator": [torch.Generator().manual_seed(seeds[index]) for index in batch],
             "output_type": "np",
         }
+
+    def _embedding(self, condition: Condition) -> Float[torch.Tensor, "l d"]:
+        if isinstance(condition, str):
+            return self.encode(condition)
+        width = self.pipeline.unet.config.cross_attention_dim
+        self._check_width("a condition has vectors", condition.shape[-1], width)
+        return condition.to(self.device, self.pipeline.dtype)
+
+    def _tell_if_cut(self, prompt: str) -> None:
+        """Warn of the first prompt that is longer than what the text encoder reads."""
+        tokenizer = self.pipeline.tokenizer
+        ids = tokenizer(self.pipeline.maybe_convert_prompt(prompt, tokenizer)).input_ids
+        if len(ids) > tokenizer.model_max_length and not self._told_of_cut:
+            self._told_of_cut = True
+            logger.warning(
+                'the prompt "%s" has %d tokens, the text encoder of %s reads %d: the rest is cut off, here and in '
+                "whatever other prompts are as long",
+                prompt,
+                len(ids),
+                self.checkpoint,
+                tokenizer.model_max_length,
+            )
+
+    def _do_not_fit(self, what: str, error: Exception) -> UserError:
+        reason = " ".join(str(error).split())  # torch names every tensor, a line each
+        shown = f"{reason[:200]}..." if len(reason) > 200 else reason
+        return UserError(f"these {what} weights do not fit {self.checkpoint}: learn them again ({shown})")
+
+    def _check_width(self, what: str, found: int, width: int) -> None:
+        if found != width:
+            raise UserError(
+                f"{what} of width {found}, the text encoder of {self.checkpoint} has {width}: "
+                "learn it again for this model"
+            )
 
     def _use_scheduler(self, name: str) -> None:
         import diffusers
@@ -127,69 +202,6 @@ class Diffusion:
         if name not in known:
             raise UserError(f'sampling.scheduler: diffusers has no "{name}"; {did_you_mean(name, known)}')
         self.pipeline.scheduler = getattr(diffusers, name).from_config(self.pipeline.scheduler.config)
-
-
-def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
-    """Load a Stable Diffusion 1.x directory in diffusers' layout to the CPU, from safetensors alone.
-
-    Args:
-        path: the directory.
-        precision: ``float32``, ``bfloat16`` or ``float16``.
-
-    Raises:
-        UserError: if the directory is not there or lacks a part, or the precision is unknown.
-    """
-    if precision not in PRECISIONS:
-        raise UserError(f'models.precision: found "{precision}"; {did_you_mean(precision, PRECISIONS)}')
-    check_directory(Path(path))
-    from diffusers import StableDiffusionPipeline
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()  # else each added pseudo-word is explained at length
-    variant = "fp16" if list(Path(path, "unet").glob("*.fp16.safetensors")) else None
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        path,
-        dtype=getattr(torch, precision),
-        variant=variant,
-        use_safetensors=True,
-        local_files_only=True,
-        safety_checker=None,
-        requires_safety_checker=False,
-    )
-    return Diffusion(pipeline, checkpoint=Path(path).name, device=torch.device("cpu"))
-
-
-def check_directory(path: Path) -> None:
-    """Check that a Stable Diffusion directory is whole before anything is loaded from it.
-
-    Raises:
-        UserError: naming what is missing.
-    """
-    if not path.is_dir():
-        raise UserError(f"diffusion model: there is no directory {path}; give one in diffusers' layout")
-    if not (path / "model_index.json").is_file():
-        raise UserError(f"diffusion model {path} lacks model_index.json; it must be in diffusers' layout")
-    try:
-        declared = json.loads((path / "model_index.json").read_text())
-    except ValueError as error:
-        raise UserError(
-            f"diffusion model {path}: model_index.json is no JSON ({error}); bring the file again"
-        ) from error
-    for part in _PARTS:
-        if part not in declared or not (path / part).is_dir():
-            raise UserError(f"diffusion model {path} lacks its part {part}/; a whole one holds {', '.join(_PARTS)}")
-    for part in ("unet", "vae", "text_encoder"):
-        if not list((path / part).glob("*.safetensors")):
-            pickles = [file.name for file in (path / part).glob("*.bin")]
-            found = (
-                f"found {pickles[0]}, a pickle, which can run code when read; convert it"
-                if pickles
-                else "none is there"
-            )
-            raise UserError(f"diffusion model {path}: {part}/ needs a .safetensors file, {found}")
 
 
 def _padded(n: int, batch_size: int, description: str) -> Iterator[list[int]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Node
 
-from retrieval_vs_diffusion.pipelines.bound import bound
+from retrieval_vs_diffusion.pipelines.bound import bound, picking
+from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.composition import Step, StepKind, Strategy
-from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings
+from retrieval_vs_diffusion.strategies.personalisation import Personalisation
+from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings, class_fields_of
 from retrieval_vs_diffusion.strategies.wiring import MODEL_RESOURCES, datasets_of, prepare, resources_of
 from retrieval_vs_diffusion.study import SHARED, Study
 
@@ -33,9 +36,11 @@ def step_nodes(study: Study, kinds: Sequence[StepKind], tag: str) -> list[Node]:
 
 def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw: str, tag: str) -> Node:
     personalised = draw if "personalisation" in study.parameters.repetitions.redraw else SHARED
-    learned = f"personalise.{strategy.personalise}.{personalised}.learned" if strategy.personalise else None
+    collection = f"personalise.{strategy.personalise}.collection"
+    learned = f"personalise.{strategy.personalise}.{personalised}.learned"
     resources = resources_of(step, strategy)
-    inputs = datasets_of(resources, learned)
+    generates = "learned" in resources
+    inputs = datasets_of(resources, collection)
     if position:
         inputs["previous"] = _output(strategy, position - 1, draw)
     function = bound(
@@ -45,6 +50,9 @@ def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw
         per_class=study.added_per_class(strategy),
         seed_parts=(study.parameters.world, strategy.name, draw, position),
         subset=study.subset_of(draw) if "reservoir" in inputs else None,
+        class_table=study.class_table.only(class_fields_of(step.source)),
+        personalisation=study.personalisations[str(strategy.personalise)] if generates else None,
+        personalised=personalised if generates else None,
     )
     fixed = {
         "class_names": "target.classes",
@@ -53,12 +61,12 @@ def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw
         "compute": "params:compute",
     }
     return Node(
-        function,
+        picking(function, {collection: learned}) if generates else function,
         inputs={**fixed, **inputs},
         outputs=_output(strategy, position, draw),
         name=f"{step.kind}_{draw}" + (f"_step_{position}" if len(strategy.steps) > 1 else ""),
         namespace=strategy.name,
-        tags=[tag, strategy.name, *(["gpu"] if set(MODEL_RESOURCES) & set(resources) else [])],
+        tags=[tag, *(["gpu"] if set(MODEL_RESOURCES) & set(resources) else [])],
     )
 
 
@@ -73,6 +81,9 @@ def bring_images(
     per_class: int,
     seed_parts: tuple[str | int, ...],
     subset: SubsetDraw | None,
+    class_table: ClassTable,
+    personalisation: Personalisation | None,
+    personalised: str | None,
     class_names: list[str],
     protected: pd.DataFrame,
     screening: dict[str, Any],
@@ -80,12 +91,25 @@ def bring_images(
     previous: ImageTable | None = None,
     **inputs: Any,
 ) -> ImageTable:
-    """Bring ``per_class`` screened images a class from one source; the ledger says what was refused."""
+    """Bring ``per_class`` screened images a class from one source; the ledger says what was refused.
+
+    Args:
+        source: the part that brings them.
+        strategy: whose step it is.
+        per_class: images a class that the strategy adds.
+        seed_parts: world, strategy, draw and step.
+        subset: which images of the reservoir are the originals; None where the part needs none.
+        class_table: what the part's prompts use of it.
+        personalisation: the part that teaches the diffusion model what it learned; None without one.
+        personalised: the draw of the personalisation that is used.
+    """
     from retrieval_vs_diffusion.images.screening import Gate, Screening
     from retrieval_vs_diffusion.strategies.collect import collect
 
     resources = prepare(inputs, source.needs, subset, class_names, compute)
-    if "learned" in resources:
-        resources["diffusion"].add_words(resources["learned"].vectors)
-    surroundings = Surroundings(tuple(class_names), strategy, seed_parts, resources, previous)
+    surroundings = Surroundings(tuple(class_names), strategy, seed_parts, resources, previous, class_table)
+    if personalisation is not None:
+        learned = resources["learned"][personalised]
+        conditions = personalisation.teach(learned, resources["diffusion"], surroundings)
+        surroundings = replace(surroundings, conditions=conditions, personalised=learned.name)
     return collect(source, per_class, surroundings, Gate(Screening.model_validate(screening), protected))

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.parts import build_part, describe
-from retrieval_vs_diffusion.strategies.source import ImageSource
+from retrieval_vs_diffusion.strategies.source import ImageSource, consumes_previous
+from retrieval_vs_diffusion.strategies.wiring import datasets_of
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
 StepKind = Literal["generate", "retrieve", "reuse"]
 STEP_KINDS: tuple[StepKind, ...] = ("generate", "retrieve", "reuse")
@@ -37,6 +39,7 @@ class _Entry(BaseModel):
     reuse: dict[str, Any] | None = None
     added_per_original: float | None = Field(default=None, gt=0)
     mix: Literal["share", "union"] = "share"
+    classifier: ClassifierTraining = ClassifierTraining()
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Strategy:
         added_per_original: images added for each original; None for the comparison's number.
         mix: ``share`` draws a fixed share of each batch from the added images, ``union`` draws from
             originals and added images alike.
+        classifier: overrides of the world's classifier; only the fields that are set count.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Strategy:
     steps: tuple[Step, ...]
     added_per_original: float | None
     mix: Literal["share", "union"]
+    classifier: ClassifierTraining
 
     @property
     def adds_images(self) -> bool:
@@ -95,13 +100,17 @@ def parse_strategy(name: str, specification: Mapping[str, Any] | None, personali
     steps = tuple(
         _parse_step(step, f"{where}.steps[{index}]" if entry.steps else where) for index, step in enumerate(listed)
     )
+    if steps and consumes_previous(steps[0].source):
+        raise UserError(f"{where}: found a first step that starts from the previous step; there is none")
     if entry.personalise is not None and entry.personalise not in personalisations:
         raise UserError(
             f'{where}.personalise: found "{entry.personalise}"; {did_you_mean(entry.personalise, personalisations)}'
         )
     if entry.personalise is not None and not any(step.kind == "generate" for step in steps):
         raise UserError(f"{where}.personalise: found {entry.personalise}, but no generate step that would use it")
-    return Strategy(name, entry.description, entry.personalise, steps, entry.added_per_original, entry.mix)
+    return Strategy(
+        name, entry.description, entry.personalise, steps, entry.added_per_original, entry.mix, entry.classifier
+    )
 
 
 def _parse_step(step: Mapping[str, Mapping[str, Any]], where: str) -> Step:
@@ -109,4 +118,13 @@ def _parse_step(step: Mapping[str, Mapping[str, Any]], where: str) -> Step:
         raise UserError(f"{where}: found {sorted(step)}; a step is one of {', '.join(STEP_KINDS)}")
     ((kind, specification),) = step.items()
     source = build_part(f"retrieval_vs_diffusion.strategies.{kind}", specification, f"{where}.{kind}")
+    lacking = [each for each in ("needs", "propose") if not hasattr(source, each)]
+    if lacking:
+        raise UserError(
+            f"{where}.{kind}.type: {specification['type']} has no `{lacking[0]}`, so it can bring no images"
+        )
+    try:
+        datasets_of(source.needs)
+    except ValueError as error:
+        raise UserError(f"{where}.{kind}.type: {error}") from error
     return Step(kind=kind, source=source)  # type: ignore[arg-type]

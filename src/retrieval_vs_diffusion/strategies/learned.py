@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from jaxtyping import Float
 from torch import Tensor
+
+from retrieval_vs_diffusion.training.denoising import LearningCurve
 
 
 @dataclass(frozen=True)
 class Learned:
-    """Pseudo-words for classes, and how the learning went.
+    """Tensors by safetensors file, with what it takes to use them.
 
     Args:
-        words_of: the pseudo-word of each class, by class name.
-        vectors: token embeddings of each pseudo-word [vectors, width].
-        losses: mean denoising loss of each reported step.
-        seconds: time that the learning took.
+        name: the personalisation and its draw.
+        files: for each file name its tensors by name; the formats are those that diffusers reads.
+        about: facts for whoever uses them, as JSON can hold them.
+        curve: how the learning went.
+        seconds: time that it took.
     """
 
-    words_of: Mapping[str, str]
-    vectors: Mapping[str, Float[Tensor, "v d"]]
-    losses: list[tuple[int, float]] = field(default_factory=list)
+    name: str
+    files: Mapping[str, Mapping[str, Tensor]]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    curve: LearningCurve = field(default_factory=LearningCurve)
     seconds: float = 0.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from retrieval_vs_diffusion.images.target import SubsetDraw
-from retrieval_vs_diffusion.strategies.composition import Step, Strategy
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.images.target import SubsetDraw
+    from retrieval_vs_diffusion.strategies.composition import Step, Strategy
 
 MODEL_RESOURCES = ("clip", "diffusion")  # steps that need one run on the GPU where there is one
 TARGET_RESOURCES = ("originals", "held_back")  # views of the reservoir, drawn when they are needed

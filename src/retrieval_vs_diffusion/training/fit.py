@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -11,17 +12,20 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.training.augmentation import random_resized_crop
 from retrieval_vs_diffusion.training.mixing import mixed_batches
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.training.strong_augmentation import change_each_image, cut_and_mix
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,9 @@ def fit_classifier(
 
     Ties in accuracy are broken by validation loss. Steps, schedule and looks are the same however many
     images are added.
+
+    Raises:
+        UserError: if the loss is no number any more, or the recipe names a model or file that will not do.
     """
     started = time.perf_counter()
     torch.manual_seed(seed)
@@ -66,6 +73,8 @@ def fit_classifier(
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
     generator = torch.Generator().manual_seed(seed)
+    # One of its own: batches and crops are the same with strong augmentation and without.
+    strong = torch.Generator().manual_seed(derive_seed(seed, "strong augmentation"))
     n, extra = len(originals), len(images) - len(originals)
     batches = mixed_batches(n, extra, recipe.batch_size, recipe.added_share, mix, generator)
     looks = {round(recipe.steps * (i + 1) / recipe.validation_looks) for i in range(recipe.validation_looks)}
@@ -75,19 +84,20 @@ def fit_classifier(
     for step in progress(range(1, recipe.steps + 1), description):
         network.train()
         batch = next(batches).to(device)
-        changed = _augment(to_input(images[batch]), recipe, generator).contiguous(memory_format=torch.channels_last)
-        loss = functional.cross_entropy(network(changed), labels[batch], label_smoothing=recipe.label_smoothing)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(
-                f"{description}: the loss is {float(loss)} at step {step}: lower the learning rate"
-            )
+        pixels = change_each_image(images[batch], recipe.augmentation, recipe.augmentation_magnitude, strong)
+        changed, truth = _augment(to_input(pixels), recipe, generator), labels[batch]
+        if recipe.cutmix:
+            changed, truth = cut_and_mix(changed, truth, len(class_names), recipe.cutmix, recipe.cutmix_alpha, strong)
+        logits = network(changed.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
+        running += _finite(loss.item(), step, recipe, description)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         schedule.step()
-        running += loss.item()
         if step in looks:
             accuracy, val_loss = _look(network, val_input, val_labels)
+            _finite(val_loss, step, recipe, description)
             kept = (accuracy, -val_loss) > best
             if kept:
                 best, best_state = (accuracy, -val_loss), copy.deepcopy(network.state_dict())
@@ -102,18 +112,7 @@ def fit_classifier(
 
 def at_size(table: ImageTable, size: int) -> UInt8[np.ndarray, "n s s 3"]:
     """All images of a table as squares of one size: short side resized, centre cropped."""
-    return np.stack([_square(codec.decode(data), size) for data in table.encoded()])
-
-
-def _square(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
-    height, width = pixels.shape[:2]
-    if (height, width) == (size, size):
-        return pixels
-    scale = size / min(height, width)
-    wide, high = max(size, round(width * scale)), max(size, round(height * scale))
-    left, top = (wide - size) // 2, (high - size) // 2
-    resized = Image.fromarray(pixels).resize((wide, high), Image.Resampling.BICUBIC)
-    return np.asarray(resized.crop((left, top, left + size, top + size)))
+    return np.stack([square(codec.decode(data), size) for data in table.encoded()])
 
 
 def _augment(
@@ -124,6 +123,15 @@ def _augment(
         flipped = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device) < 0.5
         images = torch.where(flipped, images.flip(-1), images)
     return images
+
+
+def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str) -> float:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"{description} stopped at step {step}: the loss is {loss}; "
+            f"lower classifier.learning_rate (found {recipe.learning_rate:g})"
+        )
+    return loss
 
 
 @torch.inference_mode()

@@ -1,7 +1,12 @@
+import json
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.strategies.generate.image_to_image import ImageToImage
 from retrieval_vs_diffusion.strategies.source import Surroundings
@@ -32,7 +37,8 @@ def test_image_number_k_starts_from_original_k_of_its_class_in_turn(surroundings
 
 def test_a_row_says_how_it_was_made(surroundings):
     (row,) = PART.propose({0: 1}, {0: 0}, surroundings)
-    assert (row["source"], row["prompt"], row["checkpoint"]) == ("image_to_image, strength 0.5", "", "tiny")
+    assert (row["source"], row["prompt"], row["checkpoint"]) == ("image_to_image", "", "tiny")
+    assert json.loads(row["recipe"])["strength"] == 0.5
     assert codec.decode(row["image"]["bytes"]).shape == (16, 16, 3)
 
 
@@ -74,3 +80,34 @@ def test_originals_are_resized_where_a_resolution_is_set(diffusion, originals):
 def test_a_strength_out_of_range_is_refused(strength):
     with pytest.raises(ValidationError, match="strength"):
         ImageToImage(strength=strength)
+
+
+def test_originals_of_all_sizes_become_squares_of_the_models_own(diffusion, surroundings, red_and_blue):
+    wide = np.full((20, 40, 3), 200, np.uint8)
+    tall = np.full((50, 30, 3), 100, np.uint8)
+    mixed = ImageTable.from_rows([image_row(wide, "wide", label=0), image_row(tall, "tall", label=0)])
+    given = replace(surroundings, resources={**surroundings.resources, "originals": mixed})
+    rows = list(PART.propose({0: 2}, {0: 0}, given))
+    assert [codec.decode(row["image"]["bytes"]).shape for row in rows] == [(16, 16, 3)] * 2
+    assert [row["parent"] for row in rows] == ["wide", "tall"]
+
+
+def test_it_may_start_from_what_the_step_before_brought_and_replaces_it(surroundings, red_and_blue):
+    part = ImageToImage(strength=0.5, start_from="previous_step")
+    assert part.needs == ("diffusion", "sampling")
+    assert part.consumes_previous
+    assert not PART.consumes_previous
+    brought = red_and_blue([1, 1], name="found")
+    rows = list(part.propose({0: 2, 1: 3}, {0: 0, 1: 0}, replace(surroundings, previous=brought)))
+    assert [row["parent"] for row in rows] == ["found/0", "found/1", "found/0"]  # none for class 0, which has none
+    assert {row["label"] for row in rows} == {1}
+
+
+def test_less_strength_stays_nearer_to_the_original(diffusion, originals):
+    start = originals.pixels()[0]
+    sampling = Sampling(steps=10, batch_size=1)
+    distance = []
+    for strength in (0.1, 0.5, 1.0):
+        (image,) = diffusion.image_to_image(["a red"], [start], strength, [1], sampling)
+        distance.append(float(abs(image.astype(int) - start.astype(int)).mean()))
+    assert distance[0] < distance[2]

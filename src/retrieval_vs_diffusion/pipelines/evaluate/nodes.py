@@ -1,4 +1,4 @@
-"""Nodes that test classifiers, judge added images, and compare strategies."""
+"""Nodes that test classifiers, measure added images, and compare strategies."""
 
 from __future__ import annotations
 
@@ -10,29 +10,46 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.image_table import ImageTable
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.clip import Clip
+    from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex
 
 
-def predict_test(classifier: Classifier, test: ImageTable, compute: dict[str, Any]) -> pd.DataFrame:
+def predict_test(
+    classifier: Classifier, test: ImageTable, compute: dict[str, Any], clip: Clip | None = None
+) -> pd.DataFrame:
     """Class probabilities of each test image, with its id and label; the only node that reads test images."""
     import pandas as pd
 
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import at_size
 
-    probabilities = classifier.probabilities(at_size(test, classifier.image_size), choose_device(**compute))
+    device = choose_device(**compute)
+    pixels = at_size(test, classifier.image_size)
+    probabilities = classifier.probabilities(pixels, device, clip=clip.to(device) if clip else None)
     about = pd.DataFrame({"image_id": test.column("image_id"), "label": test.labels()})
     return pd.concat([about, pd.DataFrame(probabilities, columns=list(classifier.class_names))], axis=1)
 
 
-def judge_images(
-    added: ImageTable, class_names: list[str], clip: Clip, compute: dict[str, Any], judge: Classifier | None = None
+def measure_set(
+    draw: str,
+    added: ImageTable,
+    class_names: list[str],
+    clip: Clip,
+    val: Embeddings,
+    near_duplicate_from: float,
+    compute: dict[str, Any],
+    judge: Classifier | None = None,
+    pool: ImageTable | None = None,
+    index: VectorIndex | None = None,
 ) -> dict[str, Any]:
-    """Measure how many of a strategy's images show the class that they are labelled with."""
-    from retrieval_vs_diffusion.comparison.label_agreement import measure_label_agreement
+    """Measure what a draw's added images are worth: by class, against validation, themselves and the pool."""
+    from retrieval_vs_diffusion.comparison.set_quality import measure_set_quality
     from retrieval_vs_diffusion.models.device import choose_device
 
     device = choose_device(**compute)
-    return measure_label_agreement(added, tuple(class_names), judge, clip.to(device), device)
+    quality = measure_set_quality(
+        added, tuple(class_names), clip.to(device), val, near_duplicate_from, device, judge, pool, index
+    )
+    return {"draw": draw, **quality}
 
 
 def check_judge(judge: Classifier, val: ImageTable, compute: dict[str, Any]) -> dict[str, float]:
@@ -57,9 +74,10 @@ def collect_results(
 
 def compare(
     order: list[str], low_label_agreement: float, **results: dict[str, Any] | None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The leaderboard of all strategies whose results hold, and what it says in words."""
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """The leaderboard of all strategies whose results hold, what it says in words, and the table of added images."""
     from retrieval_vs_diffusion.comparison.leaderboard import leaderboard, summary
+    from retrieval_vs_diffusion.comparison.sets import sets
 
     there = [result for name in order if (result := results.get(name)) is not None]
-    return leaderboard(there), summary(there, low_label_agreement)
+    return leaderboard(there), summary(there, low_label_agreement), sets(there)

@@ -1,4 +1,4 @@
-"""Classifiers are tested, added images judged, repetitions collected, strategies compared."""
+"""Classifiers are tested, added images measured, repetitions collected, strategies compared."""
 
 from __future__ import annotations
 
@@ -20,34 +20,24 @@ def create_pipeline(study: Study) -> Pipeline:
 
 
 def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
-    tags = ["evaluate", strategy.name]
+    tags = ["evaluate"]
     collected = {}
     made = []
     for repetition in study.repetitions:
         key = f"{strategy.name}.repetition_{repetition}"
-        made.append(
-            Node(
-                nodes.predict_test,
-                inputs=[f"{key}.classifier", "target.test", "params:compute"],
-                outputs=f"{key}.predictions",
-                name=f"predict_test_repetition_{repetition}",
-                namespace=strategy.name,
-                tags=tags,
-            )
-        )
+        made.append(_predict_node(study, strategy, repetition))
         collected[f"predictions_{repetition}"] = f"{key}.predictions"
         collected[f"history_{repetition}"] = f"{key}.history"
         if strategy.adds_images:
             draw = study.draw("added_images", repetition)
             collected[f"images_{repetition}"] = f"{strategy.name}.{draw}.added_images"
-            collected[f"agreement_{repetition}"] = f"{strategy.name}.{draw}.agreement"
-            if strategy.personalise:
-                learned = study.draw("personalisation", repetition)
-                collected[f"learned_{repetition}"] = f"personalise.{strategy.personalise}.{learned}.learned"
+            collected[f"quality_{repetition}"] = f"{strategy.name}.{draw}.set_quality"
+    if strategy.personalise:
+        collected["learned"] = f"personalise.{strategy.personalise}.collection"
     if not strategy.adds_images:
         collected["originals"] = "target.reservoir"
     else:
-        made += [_judge_node(study, strategy, draw) for draw in study.draws("added_images")]
+        made += [_measure_node(study, strategy, draw) for draw in study.draws("added_images")]
     about = {"strategy": strategy.name, "arm": strategy.arm, "description": strategy.description}
     collect = Node(
         bound(nodes.collect_results, about, [str(repetition) for repetition in study.repetitions]),
@@ -60,22 +50,42 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
     return [*made, collect]
 
 
-def _judge_node(study: Study, strategy: Strategy, draw: str) -> Node:
+def _predict_node(study: Study, strategy: Strategy, repetition: int) -> Node:
+    key = f"{strategy.name}.repetition_{repetition}"
+    inputs = {"classifier": f"{key}.classifier", "test": "target.test", "compute": "params:compute"}
+    reads_embeddings = study.parameters.classifier.overridden_by(strategy.classifier).features == "clip"
+    if reads_embeddings:
+        inputs["clip"] = "clip"
+    return Node(
+        nodes.predict_test,
+        inputs=inputs,
+        outputs=f"{key}.predictions",
+        name=f"predict_test_repetition_{repetition}",
+        namespace=strategy.name,
+        tags=["evaluate", *(["gpu"] if reads_embeddings else [])],
+    )
+
+
+def _measure_node(study: Study, strategy: Strategy, draw: str) -> Node:
     inputs = {
         "added": f"{strategy.name}.{draw}.added_images",
         "class_names": "target.classes",
         "clip": "clip",
+        "val": "target.val_embeddings",
+        "near_duplicate_from": "params:screening.leak_similarity",
         "compute": "params:compute",
     }
     if study.parameters.has_judge:
         inputs["judge"] = "judge"
+    if any(step.kind == "generate" for step in strategy.steps):  # what is generated may be copied from the pool
+        inputs |= {"pool": "pool.images", "index": "pool.index"}
     return Node(
-        nodes.judge_images,
+        bound(nodes.measure_set, draw),
         inputs=inputs,
-        outputs=f"{strategy.name}.{draw}.agreement",
-        name=f"judge_images_{draw}",
+        outputs=f"{strategy.name}.{draw}.set_quality",
+        name=f"measure_set_{draw}",
         namespace=strategy.name,
-        tags=["evaluate", strategy.name, "gpu"],
+        tags=["evaluate", "gpu"],
     )
 
 
@@ -98,7 +108,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
     compare = Node(
         bound(nodes.compare, order),
         inputs={"low_label_agreement": "params:low_label_agreement", **{name: f"{name}.results" for name in order}},
-        outputs=["comparison.leaderboard", "comparison.summary"],
+        outputs=["comparison.leaderboard", "comparison.summary", "comparison.sets"],
         name="compare_strategies",
         namespace=COMPARISON,
         tags="evaluate",
@@ -108,6 +118,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
         inputs={
             "leaderboard": "comparison.leaderboard",
             "summary": "comparison.summary",
+            "sets": "comparison.sets",
             "class_names": "target.classes",
             **checked,
             **{f"results_of_{name}": f"{name}.results" for name in order},

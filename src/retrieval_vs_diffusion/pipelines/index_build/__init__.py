@@ -1,4 +1,4 @@
-"""Embedding the pool and indexing it."""
+"""Embedding the pool and indexing it; embedding the validation images."""
 
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Nodes that make the pool searchable."""
+"""Nodes that embed the pool and the validation images, and make the pool searchable."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex
 
 
-def embed_pool(pool: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings:
-    """Embed all pool images with CLIP's image tower."""
+def embed(images: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings:
+    """Embed all images, of any size, with CLIP's image tower."""
+    import numpy as np
+
+    from retrieval_vs_diffusion.images import codec
+    from retrieval_vs_diffusion.images.square import square
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.models.vector_index import Embeddings
 
     clip = clip.to(choose_device(**compute))
-    return Embeddings(clip.embed_images(pool.pixels()), clip.name)
+    squares = np.stack([square(codec.decode(data), clip.image_size) for data in images.encoded()])
+    return Embeddings(clip.embed_images(squares), clip.name)
 
 
 def build_index(embeddings: Embeddings) -> VectorIndex:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retrieval_vs_diffusion.strategies.class_table import ClassTable
+from retrieval_vs_diffusion.strategies.personalisation import Personalisation
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
@@ -12,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def learn_personalisation(
-    personalisation: Any,
+    personalisation: Personalisation,
     name: str,
     seed_parts: tuple[str | int, ...],
     subset: SubsetDraw,
+    class_table: ClassTable,
     class_names: list[str],
     compute: dict[str, Any],
     **inputs: Any,
@@ -24,4 +27,9 @@ def learn_personalisation(
     from retrieval_vs_diffusion.strategies.wiring import prepare
 
     resources = prepare(inputs, personalisation.needs, subset, class_names, compute)
-    return personalisation.learn(Surroundings(tuple(class_names), name, seed_parts, resources))
+    return personalisation.learn(Surroundings(tuple(class_names), name, seed_parts, resources, class_table=class_table))
+
+
+def collect_learned(draws: tuple[str, ...], *learned: Learned) -> dict[str, Learned]:
+    """What one personalisation learned in all its draws: the one artifact that leaves its box."""
+    return dict(zip(draws, learned, strict=True))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from retrieval_vs_diffusion.images.image_table import ImageTable
     from retrieval_vs_diffusion.images.target import SubsetDraw
     from retrieval_vs_diffusion.models.classifier import Classifier
+    from retrieval_vs_diffusion.models.clip import Clip
 
 
 def train_classifier(
     mix: Literal["share", "union"],
+    overrides: ClassifierTraining,
+    init_digest: str | None,
     seed: int,
     description: str,
     subset: SubsetDraw,
@@ -24,13 +29,30 @@ def train_classifier(
     recipe: dict[str, Any],
     compute: dict[str, Any],
     added: ImageTable | None = None,
+    clip: Clip | None = None,
 ) -> tuple[Classifier, pd.DataFrame]:
-    """Train one classifier; returns it as it was at the best validation look, and the looks."""
+    """Train one classifier; returns it as it was at the best validation look, and the looks.
+
+    Args:
+        mix: how batches are drawn from originals and added images.
+        overrides: what the strategy sets of the recipe itself.
+        init_digest: hash of the file that ``init`` names. Nothing reads it here; being bound, it makes
+            a file with other content count as another node.
+        seed: of initialisation, batches and augmentation.
+        description: what is done for whom, in progress and messages.
+        subset: which images of the reservoir are the originals.
+        clip: given where the classifier is a linear probe of it.
+    """
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import fit_classifier
-    from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+    from retrieval_vs_diffusion.training.linear_probe import fit_linear_probe
 
     originals = subset.train(reservoir, class_names, train_per_class)
-    checked, device = ClassifierTraining.model_validate(recipe), choose_device(**compute)
-    fitted = fit_classifier(originals, added, val, tuple(class_names), checked, mix, device, seed, description)
+    whole, device = ClassifierTraining.model_validate(recipe).overridden_by(overrides), choose_device(**compute)
+    names = tuple(class_names)
+    if clip is not None:
+        probed = clip.to(device)
+        fitted = fit_linear_probe(originals, added, val, names, whole.added_share, mix, probed, description)
+    else:
+        fitted = fit_classifier(originals, added, val, names, whole, mix, device, seed, description)
     return fitted.classifier, fitted.history

@@ -1,28 +1,48 @@
-"""The same classifier is trained for every strategy and repetition."""
+"""The same classifier is trained for every strategy and repetition, or the one that a strategy asks for."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
 from kedro.pipeline import Node, Pipeline
 
+from retrieval_vs_diffusion.execution.digest import digest_of_path
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.train import nodes
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
+from retrieval_vs_diffusion.training.recipe_checks import check_model, init_file
 
 
 def create_pipeline(study: Study) -> Pipeline:
-    """One node for each strategy and repetition."""
-    return Pipeline(
-        [
-            _train_node(study, strategy, repetition)
-            for strategy in study.strategies.values()
-            for repetition in study.repetitions
-        ]
-    )
+    """One node for each strategy and repetition.
+
+    Raises:
+        UserError: if a classifier's model or the file that it starts from is not there.
+    """
+    digest = functools.cache(digest_of_path)  # for this call alone: by the next one a file may have changed
+    return Pipeline([node for strategy in study.strategies.values() for node in _train_nodes(study, strategy, digest)])
 
 
-def _train_node(study: Study, strategy: Strategy, repetition: int) -> Node:
+def _train_nodes(study: Study, strategy: Strategy, digest: Callable[[Path], str | None]) -> list[Node]:
+    recipe = study.parameters.classifier.overridden_by(strategy.classifier)
+    if recipe.features == "clip":
+        return [_train_node(study, strategy, repetition, "clip", None) for repetition in study.repetitions]
+    check_model(recipe.model, _place("model", strategy))
+    start = init_file(recipe.init, _place("init", strategy))
+    init_digest = digest(start) if start else None
+    return [_train_node(study, strategy, repetition, "pixels", init_digest) for repetition in study.repetitions]
+
+
+def _place(field: str, strategy: Strategy) -> str:
+    """Where in the parameters a field of a strategy's classifier stands."""
+    return f"strategies.{strategy.name}.classifier" if field in strategy.classifier.model_fields_set else "classifier"
+
+
+def _train_node(study: Study, strategy: Strategy, repetition: int, features: str, init_digest: str | None) -> Node:
     # The same initialisation and batch order for all strategies of a repetition: their differences are
     # the added images' alone, and pairs can be compared.
     seed = derive_seed(study.parameters.world, "classifier", study.draw("classifier", repetition))
@@ -38,11 +58,14 @@ def _train_node(study: Study, strategy: Strategy, repetition: int) -> Node:
     }
     if strategy.adds_images:
         inputs["added"] = f"{strategy.name}.{study.draw('added_images', repetition)}.added_images"
+    if features == "clip":
+        inputs["clip"] = "clip"
+    subset = study.subset_of(f"repetition_{repetition}")
     return Node(
-        bound(nodes.train_classifier, strategy.mix, seed, description, study.subset_of(f"repetition_{repetition}")),
+        bound(nodes.train_classifier, strategy.mix, strategy.classifier, init_digest, seed, description, subset),
         inputs=inputs,
         outputs=[f"{key}.classifier", f"{key}.history"],
         name=f"train_repetition_{repetition}",
         namespace=strategy.name,
-        tags=["train", strategy.name],
+        tags=["train", *(["gpu"] if features == "clip" else [])],
     )

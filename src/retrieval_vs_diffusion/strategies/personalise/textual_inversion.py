@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.conditions import ClassPrompts, Conditions
 from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.source import Surroundings
+from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
 
 if TYPE_CHECKING:
+    from retrieval_vs_diffusion.models.diffusion import Diffusion
     from retrieval_vs_diffusion.strategies.learned import Learned
 
 
@@ -20,40 +26,93 @@ if TYPE_CHECKING:
 class TextualInversion:
     """One pseudo-word a class, all classes optimised together (Gal et al. 2022; arXiv 2208.01618).
 
-    Only the new words' vectors change; they start from the class name's. The study's own settings are
-    not known: steps, rate and batch are this project's choice.
+    Only the new words' vectors change. Each file that is saved holds one word as diffusers'
+    ``load_textual_inversion`` reads it.
 
     Args:
         vectors: token embeddings of each pseudo-word.
-        steps: optimiser steps.
-        learning_rate: of AdamW.
-        batch_size: images of one step, drawn from all classes.
+        initial_word: what each word starts from; null for its class's name.
         prompts: templates in which the pseudo-words are learned.
+        training: steps, rate, early stopping.
     """
 
     vectors: Annotated[int, Field(ge=1)] = 1
-    steps: Annotated[int, Field(ge=1)] = 150
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
-    batch_size: Annotated[int, Field(ge=1)] = 50
+    initial_word: str | None = None
     prompts: Templates = ("a photo of a {name}", "a picture of a {name}", "a {name}")
-    needs: ClassVar[tuple[str, ...]] = ("diffusion", "originals")
+    training: PersonalisationTraining = field(default_factory=PersonalisationTraining)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The model, and what it is shown."""
+        return ("diffusion", "originals")
+
+    @property
+    def class_fields(self) -> tuple[str, ...]:
+        """What the templates ask for."""
+        return prompts.fields_used(self.prompts)
 
     def learn(self, surroundings: Surroundings) -> Learned:
         """Optimise the vectors on the denoising loss of the originals."""
+        import torch
+
         from retrieval_vs_diffusion.strategies.learned import Learned
-        from retrieval_vs_diffusion.training.pseudo_words import WordTraining, learn_words
+        from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
+        from retrieval_vs_diffusion.training.pseudo_words import PseudoWords
 
         started = time.perf_counter()
-        words_of: dict[str, str] = {}
-        for name in surroundings.class_names:
-            word = f"<{name.replace(' ', '-')}>"
-            words_of[name] = word if word not in words_of.values() else f"<{name.replace(' ', '-')}-{len(words_of)}>"
-        vectors, losses = learn_words(
-            surroundings.resources["diffusion"],
+        diffusion, names = surroundings.resources["diffusion"], surroundings.class_names
+        words = pseudo_words(names)
+        fields = surroundings.fields()
+        starts = [self.initial_word or each["name"] for each in fields]
+        table = PseudoWords(diffusion, dict(zip(words, starts, strict=True)), self.vectors)
+        if self.training.gradient_checkpointing:
+            # transformers heeds it in training mode only; a Stable Diffusion text encoder has no dropout.
+            diffusion.pipeline.text_encoder.train().gradient_checkpointing_enable()
+        named = [{**each, "name": word} for each, word in zip(fields, words, strict=True)]
+        templates = prompts.expand(self.prompts)
+        ids = torch.stack([table.tokenize([prompts.fill(template, each) for each in named]) for template in templates])
+        images = encode_originals(
+            diffusion,
             surroundings.resources["originals"],
-            words_of,
-            [[prompts.fill(template, word) for word in words_of.values()] for template in self.prompts],
-            WordTraining(self.vectors, self.steps, self.learning_rate, self.batch_size),
-            surroundings.seed("textual inversion"),
+            self.training.held_out_share,
+            surroundings.seed("held out"),
         )
-        return Learned(words_of, vectors, losses, time.perf_counter() - started)
+
+        def conditions_of(positions: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+            n = len(positions)
+            template = torch.zeros(n, dtype=torch.long)
+            if generator is not None:
+                template = torch.randint(len(ids), (n,), generator=generator)
+            return table.encode(ids[template, images.labels[positions]])
+
+        curve = optimise_denoising(
+            diffusion,
+            [table.parameter],
+            conditions_of,
+            images,
+            names,
+            self.training,
+            surroundings.seed("textual inversion"),
+            f"{surroundings.strategy}: learning",
+        )
+        learned = table.learned()
+        files = {
+            f"{label:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', name)}.safetensors": {word: learned[word]}
+            for label, (name, word) in enumerate(zip(names, words, strict=True))
+        }
+        return Learned(surroundings.name, files, {"words": words}, curve, time.perf_counter() - started)
+
+    def teach(self, learned: Learned, diffusion: Diffusion, surroundings: Surroundings) -> Conditions:
+        """Add the words to the model; prompts name them instead of the classes."""
+        diffusion.add_words({word: vectors for file in learned.files.values() for word, vectors in file.items()})
+        fields = zip(surroundings.fields(), learned.about["words"], strict=True)
+        return ClassPrompts([{**each, "name": word} for each, word in fields])
+
+
+def pseudo_words(class_names: Sequence[str]) -> list[str]:
+    """A word for each class that no text holds by chance; no two alike."""
+    words: list[str] = []
+    for name in class_names:
+        word = f"<{'-'.join(name.split())}>"
+        words.append(word if word not in words else f"<{word.strip('<>')}-{len(words)}>")
+    return words

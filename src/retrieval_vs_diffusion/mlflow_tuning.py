@@ -1,0 +1,45 @@
+"""The trials of a tuning in MLflow: one parent run, a child for each trial."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from retrieval_vs_diffusion.execution.digest import digest
+from retrieval_vs_diffusion.mlflow_comparison import metric, open_experiment, parameters_of
+
+
+def log_tuning(project: Path, world: str, trials: pd.DataFrame, table: Path) -> None:
+    """Write a table of trials, once.
+
+    Args:
+        project: the project's folder, which holds ``mlflow.db``.
+        world: name of the world.
+        trials: as ``comparison.tuning.trial_table`` makes it.
+        table: the same as a file, to attach.
+    """
+    client, experiment = open_experiment(project)
+    tuning = digest(trials.to_csv())[:8]
+    if client.search_runs([experiment], filter_string=f"tags.tuning = '{tuning}' and tags.role = 'tuning'"):
+        return
+    tags = {"role": "tuning", "tuning": tuning, "world": world, MLFLOW_RUN_NAME: f"{world} tuning {tuning}"}
+    parent = client.create_run(experiment, tags=tags).info.run_id
+    for row in trials.to_dict("records"):
+        about = {
+            MLFLOW_PARENT_RUN_ID: parent,
+            MLFLOW_RUN_NAME: str(row["trial"]),
+            "role": "trial",
+            "strategy": row["strategy"],
+            "chosen": str(row["chosen"]).lower(),
+            "world": world,
+        }
+        child = client.create_run(experiment, tags=about).info.run_id
+        by_repetition = [metric("val_top1", value, step) for step, value in enumerate(json.loads(row["val_top1"]))]
+        figures = [metric("val_top1_mean", row["val_top1_mean"]), *by_repetition]
+        client.log_batch(child, metrics=figures, params=list(parameters_of(json.loads(row["settings"]))))
+        client.set_terminated(child, "FINISHED")
+    client.log_artifact(parent, str(table))
+    client.set_terminated(parent, "FINISHED")

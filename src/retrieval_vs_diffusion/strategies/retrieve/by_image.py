@@ -1,0 +1,87 @@
+"""Pool images nearest to the class's own images in CLIP space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from pydantic import Field
+
+from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.strategies.ranking import (
+    NearDuplicateLimit,
+    check_same_clip,
+    limit_near_duplicates,
+    rank_pool,
+    rows_of,
+)
+from retrieval_vs_diffusion.strategies.source import Surroundings
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.models.clip import Clip
+
+
+@part
+class ByImage:
+    """Nearest neighbours of each original (as in Neural Priming, Wallingford et al. 2023, arXiv 2306.10191).
+
+    A pool image goes to the one class that has the original it is nearest to.
+
+    Args:
+        merge: ``best_similarity`` orders all neighbours by their nearest original; ``rank`` takes each
+            original's nearest first, then each one's second, so that no original supplies most of a class.
+        similarity_floor: least cosine similarity to the nearest original.
+        near_duplicates: how many of a group that look alike a class may get.
+    """
+
+    merge: Literal["best_similarity", "rank"] = "rank"
+    similarity_floor: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    near_duplicates: NearDuplicateLimit = field(default_factory=NearDuplicateLimit)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The pool, what it is searched with, and whose neighbours are sought."""
+        return ("clip", "pool", "index", "originals")
+
+    @property
+    def class_fields(self) -> tuple[str, ...]:
+        """Nothing: names are not used."""
+        return ()
+
+    def propose(
+        self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the images of ranks ``first`` to ``first + wanted - 1`` of each class."""
+        clip, pool, index = (surroundings.resources[name] for name in ("clip", "pool", "index"))
+        check_same_clip(index, clip)
+        originals = originals_by_class(clip, surroundings)
+        ranks = {label: first[label] + count for label, count in wanted.items()}
+        ranked = rank_pool(
+            originals,
+            lambda vectors: similarity_to_nearest(vectors, originals),
+            index,
+            ranks,
+            self.similarity_floor,
+            limit_near_duplicates(pool, self.near_duplicates),
+            merge_by_rank=self.merge == "rank",
+        )
+        for label in wanted:
+            query = f"[the originals of {surroundings.class_names[label]}]"
+            yield from rows_of(pool, ranked[label][first[label] : ranks[label]], label, query)
+
+
+def originals_by_class(clip: Clip, surroundings: Surroundings) -> list[Float[np.ndarray, "_ d"]]:
+    """Embeddings of each class's originals, by label."""
+    originals = surroundings.resources["originals"]
+    embedded, labels = clip.embed_table(originals), originals.labels()
+    return [embedded[labels == label] for label in range(len(surroundings.class_names))]
+
+
+def similarity_to_nearest(
+    vectors: Float[np.ndarray, "m d"], originals: list[Float[np.ndarray, "_ d"]]
+) -> Float[np.ndarray, "m c"]:
+    """Similarity of vectors to the nearest original of each class."""
+    return np.stack([(vectors @ own.T).max(axis=1) for own in originals], axis=1)

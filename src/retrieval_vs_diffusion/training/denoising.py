@@ -1,0 +1,192 @@
+"""Optimising anything on the denoising loss of images: the one loop that all personalisations share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.models.diffusion import Diffusion
+from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
+
+logger = logging.getLogger(__name__)
+_TIMES_AN_IMAGE = 4  # noise levels, evenly spread, at which the held-out loss of each image is measured
+
+# Encoded conditions [b, l, d] of images by their positions, with gradient; `None` for a fixed choice, e.g. on a look.
+ConditionsOf: TypeAlias = Callable[[Int[Tensor, " b"], torch.Generator | None], Float[Tensor, "b l d"]]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """How a personalisation went.
+
+    Args:
+        looks: for each look its ``step``, the mean ``train_loss`` since the last one, ``held_out_loss``
+            (both None where there is none) and whether the state was ``kept``.
+        diverged: where the loss was not finite: class and step, in words; None if it always was.
+    """
+
+    looks: list[dict[str, Any]] = field(default_factory=list)
+    diverged: str | None = None
+
+
+@dataclass(frozen=True)
+class LatentImages:
+    """Originals as latents, computed once, with their labels; some of each class are held out.
+
+    Args:
+        latents: scaled as the UNet expects them.
+        labels: class of each image.
+        train: positions of the images that are learned from.
+        held_out: positions of the images that decide when to stop.
+    """
+
+    latents: Float[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"]
+    train: Int[Tensor, " t"]
+    held_out: Int[Tensor, " v"]
+
+
+@torch.no_grad()
+def encode_originals(diffusion: Diffusion, originals: ImageTable, held_out_share: float, seed: int) -> LatentImages:
+    """Encode the originals and hold out a share of each class; a class always keeps one image to learn from."""
+    from retrieval_vs_diffusion.images import codec
+
+    vae, size = diffusion.pipeline.vae, diffusion.image_size
+    batches = []
+    encoded = list(originals.encoded())
+    for start in range(0, len(encoded), 16):
+        squares = [torch.from_numpy(square(codec.decode(each), size).copy()) for each in encoded[start : start + 16]]
+        pixels = torch.stack(squares).permute(0, 3, 1, 2).float() / 127.5 - 1
+        batches.append(vae.encode(pixels.to(diffusion.device, vae.dtype)).latent_dist.mean)
+    labels = torch.from_numpy(originals.labels())
+    generator = torch.Generator().manual_seed(seed)
+    train, held_out = [], []
+    for label in labels.unique().tolist():
+        members = torch.nonzero(labels == label).flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        n_held_out = min(round(held_out_share * len(members)), len(members) - 1)
+        held_out.append(members[:n_held_out])
+        train.append(members[n_held_out:])
+    return LatentImages(torch.cat(batches) * vae.config.scaling_factor, labels, torch.cat(train), torch.cat(held_out))
+
+
+def optimise_denoising(
+    diffusion: Diffusion,
+    parameters: Sequence[torch.nn.Parameter],
+    conditions_of: ConditionsOf,
+    images: LatentImages,
+    class_names: Sequence[str],
+    training: PersonalisationTraining,
+    seed: int,
+    description: str,
+) -> LearningCurve:
+    """Lower the denoising loss (Ho et al. 2020) by changing the parameters; leaves them in their best state.
+
+    The best state is that of the lowest held-out loss, measured at fixed noise, the initial state
+    included; without held-out images it is the last one. A loss that is not finite ends the learning:
+    the class and the step are named, and the parameters are as at the best look before.
+    """
+    from diffusers import DDPMScheduler
+
+    # The noise schedule of the model's training; the pipeline may hold another scheduler, for sampling.
+    scheduler = DDPMScheduler.from_config(diffusion.pipeline.scheduler.config)
+    if training.gradient_checkpointing:
+        diffusion.pipeline.unet.enable_gradient_checkpointing()
+    optimiser = torch.optim.AdamW(parameters, lr=training.learning_rate)
+    generator = torch.Generator().manual_seed(seed)
+    look_every = max(1, training.steps // training.looks)
+    looks: list[dict[str, Any]] = []
+    best_loss, best_state = float("inf"), [each.detach().clone() for each in parameters]
+    running, since, without_gain = 0.0, 0, 0
+    diverged: str | None = None
+
+    def look(step: int) -> None:
+        nonlocal best_loss, best_state, running, since, without_gain
+        held_out = _held_out_loss(diffusion, scheduler, conditions_of, images, seed, training.batch_size)
+        kept = held_out is None or held_out < best_loss
+        if kept:
+            best_loss = best_loss if held_out is None else held_out
+            best_state = [each.detach().clone() for each in parameters]
+        without_gain = 0 if kept else without_gain + 1
+        mean = running / since if since else None
+        looks.append({"step": step, "train_loss": mean, "held_out_loss": held_out, "kept": kept})
+        running, since = 0.0, 0
+
+    look(0)
+    for step in progress(range(1, training.steps + 1), description):
+        optimiser.zero_grad()
+        for _ in range(training.accumulation):
+            chosen = images.train[torch.randint(len(images.train), (training.batch_size,), generator=generator)]
+            losses = _losses(diffusion, scheduler, images.latents[chosen], conditions_of(chosen, generator), generator)
+            broken = torch.nonzero(~torch.isfinite(losses.detach())).flatten().tolist()
+            if broken:
+                diverged = f'class "{class_names[int(images.labels[chosen[broken[0]]])]}", step {step}'
+                break
+            (losses.mean() / training.accumulation).backward()
+            running, since = running + losses.mean().item(), since + 1
+        if diverged is not None:
+            logger.warning(
+                "%s: the loss is not finite (%s); the state of step %d is kept. Lower the learning rate",
+                description,
+                diverged,
+                max((each["step"] for each in looks if each["kept"]), default=0),
+            )
+            break
+        optimiser.step()
+        if step % look_every == 0 or step == training.steps:
+            look(step)
+            if without_gain >= training.patience:
+                break
+    with torch.no_grad():
+        for parameter, state in zip(parameters, best_state, strict=True):
+            parameter.copy_(state)
+    return LearningCurve(looks, diverged)
+
+
+@torch.no_grad()
+def _held_out_loss(
+    diffusion: Diffusion, scheduler: Any, conditions_of: ConditionsOf, images: LatentImages, seed: int, batch_size: int
+) -> float | None:
+    """Mean loss of the held-out images at fixed noise and evenly spread noise levels."""
+    if not len(images.held_out):
+        return None
+    generator = torch.Generator().manual_seed(seed + 1)  # the same noise on every look
+    positions = images.held_out.repeat_interleave(_TIMES_AN_IMAGE)
+    level = (torch.arange(_TIMES_AN_IMAGE) + 0.5) / _TIMES_AN_IMAGE
+    times = (level * scheduler.config.num_train_timesteps).long().repeat(len(images.held_out))
+    total = 0.0
+    for chosen, at in zip(positions.split(batch_size), times.split(batch_size), strict=True):
+        conditions = conditions_of(chosen, None)
+        total += _losses(diffusion, scheduler, images.latents[chosen], conditions, generator, at).sum().item()
+    return total / len(positions)
+
+
+def _losses(
+    diffusion: Diffusion,
+    scheduler: Any,
+    clean: Float[Tensor, "b c h w"],
+    conditions: Float[Tensor, "b l d"],
+    generator: torch.Generator,
+    times: Int[Tensor, " b"] | None = None,
+) -> Float[Tensor, " b"]:
+    """Squared error of the UNet's prediction for each image, for the kind of prediction that the scheduler declares."""
+    noise = torch.randn(clean.shape, generator=generator).to(clean)
+    if times is None:
+        times = torch.randint(scheduler.config.num_train_timesteps, (len(clean),), generator=generator)
+    times = times.to(clean.device)
+    velocity = scheduler.config.prediction_type == "v_prediction"
+    target = scheduler.get_velocity(clean, noise, times) if velocity else noise
+    unet = diffusion.pipeline.unet
+    noisy = scheduler.add_noise(clean, noise, times).to(unet.dtype)
+    predicted = unet(noisy, times, encoder_hidden_states=conditions.to(unet.dtype)).sample
+    return functional.mse_loss(predicted.float(), target.float(), reduction="none").mean(dim=(1, 2, 3))

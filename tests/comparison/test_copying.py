@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from retrieval_vs_diffusion.comparison.copying import nearest_in_pool
+from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
+
+
+def noise(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+
+
+def wide(pixels: np.ndarray) -> np.ndarray:
+    """The picture four times as large, with a border left and right that a square crop takes off."""
+    large = np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.NEAREST))
+    return np.pad(large, ((0, 0), (16, 16), (0, 0)))
+
+
+# Pool: pictures 0, 1 and 2, one of them large and wide; their embeddings are the axes.
+POOL = ImageTable.from_rows(
+    [image_row(noise(0), "pool/0"), image_row(wide(noise(1)), "pool/1"), image_row(noise(2), "pool/2")]
+)
+INDEX = build_index(Embeddings(np.eye(3, dtype=np.float32), "toy"))
+
+
+def test_a_copy_and_an_image_of_its_own_by_hand():
+    squares = np.stack([noise(1), noise(7)])
+    embeddings = np.array([[0, 1, 0], [0.6, 0, 0.8]], np.float32)
+    # cosines to the nearest: 1 and 0.8; the first is pool image 1, the second is no pool image
+    assert nearest_in_pool(squares, embeddings, POOL, INDEX, 0.9) == {
+        "nearest_pool_mean": pytest.approx(0.9),
+        "nearest_pool_max": pytest.approx(1.0),
+        "copied_share": 0.5,
+    }
+
+
+def test_a_copy_is_sought_among_the_nearest_alone():
+    embeddings = np.array([[1, 0, 0]], np.float32)  # nearest to picture 0, though it is picture 1
+
+    def copied(neighbours: int) -> float:
+        return nearest_in_pool(noise(1)[None], embeddings, POOL, INDEX, 0.9, neighbours)["copied_share"]
+
+    assert (copied(1), copied(10)) == (0, 1)  # ten of a pool of three are all three
+
+
+def test_the_threshold_decides():
+    half = (noise(0) * 0.5 + noise(7) * 0.5).astype(np.uint8)  # correlation about 0.7
+    embeddings = np.array([[1, 0, 0]], np.float32)
+    shares = [nearest_in_pool(half[None], embeddings, POOL, INDEX, each)["copied_share"] for each in (0.5, 0.93)]
+    assert shares == [1, 0]

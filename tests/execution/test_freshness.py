@@ -1,0 +1,128 @@
+"""Fingerprints on pipelines of a few nodes, with files in a temporary folder."""
+
+import json
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
+
+from retrieval_vs_diffusion.execution import freshness
+from retrieval_vs_diffusion.execution.freshness import Freshness
+from retrieval_vs_diffusion.pipelines.bound import bound, picking
+
+
+def draw(number: int) -> int:
+    return number
+
+
+def gather(names: tuple[str, ...], *values: int) -> dict:
+    return dict(zip(names, values, strict=True))
+
+
+def use(name: str, collection: dict, scale: int) -> int:
+    return collection[name] * scale
+
+
+class Model(MemoryDataset):
+    """A model that its dataset describes: by a precision, and by a file."""
+
+    def __init__(self, **about) -> None:
+        super().__init__(1)
+        self.about = about
+
+    def _describe(self):
+        return self.about
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Run a pipeline of draws that are collected, and of uses that each pick one; tell what ran."""
+
+    def run(draws: int, scale: int = 1, picked: bool = True, values: dict | None = None) -> list[str]:
+        values = values or {}
+        names = tuple(f"draw_{number}" for number in range(draws))
+        nodes = [
+            Node(bound(draw, values.get(name, position)), None, name, name=f"make_{name}")
+            for position, name in enumerate(names)
+        ]
+        nodes.append(Node(bound(gather, names), list(names), "collection", name="collect"))
+        for name in names:
+            function = bound(use, name)
+            function = picking(function, {"collection": name}) if picked else function
+            nodes.append(Node(function, ["collection", "params:scale"], f"used_{name}", name=f"use_{name}"))
+        whole = Pipeline(nodes)
+        datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in whole.all_outputs()}
+        catalog = DataCatalog({**datasets, "params:scale": MemoryDataset(scale)})
+        fresh = Freshness(whole, catalog)
+        stale = fresh.stale_nodes(whole)
+        for node in stale:
+            outputs = node.run({name: catalog[name].load() for name in node.inputs})
+            for name, value in outputs.items():
+                catalog[name].save(value)
+                fresh.write_record(name, node, 0.0)
+        return [node.name for node in stale]
+
+    return run
+
+
+def test_everything_is_made_once(made):
+    assert set(made(2)) == {"make_draw_0", "make_draw_1", "collect", "use_draw_0", "use_draw_1"}
+    assert made(2) == []
+
+
+def test_one_draw_more_makes_again_the_collection_and_not_what_picks_from_it(made):
+    made(2)
+    assert set(made(3)) == {"make_draw_2", "collect", "use_draw_2"}
+
+
+def test_without_picking_all_would_be_made_again(made):
+    made(2, picked=False)
+    assert set(made(3, picked=False)) == {"make_draw_2", "collect", "use_draw_0", "use_draw_1", "use_draw_2"}
+
+
+def test_a_draw_that_changes_makes_again_what_picks_it_alone(made):
+    made(3)
+    assert set(made(3, values={"draw_1": 7})) == {"make_draw_1", "collect", "use_draw_1"}
+
+
+def test_other_inputs_count_as_ever(made):
+    made(2)
+    assert set(made(2, scale=3)) == {"use_draw_0", "use_draw_1"}
+
+
+def test_the_record_names_the_input_that_changed(tmp_path, made):
+    made(2)
+    record = json.loads((tmp_path / "used_draw_0.json.made.json").read_text())
+    assert set(record["inputs"]) == {"collection", "params:scale"}
+    assert record["made_by"] == "use_draw_0"
+
+
+def expected(name: str, dataset) -> str:
+    return Freshness(Pipeline([]), DataCatalog({name: dataset})).expected(name)
+
+
+def test_how_a_model_is_read_counts():
+    single, half = (expected("diffusion", Model(precision=each)) for each in ("float32", "bfloat16"))
+    assert single != half
+    assert single == expected("diffusion", Model(precision="float32"))
+
+
+def test_a_checkpoint_that_is_a_file_counts_with_its_content(tmp_path):
+    file = tmp_path / "clip.safetensors"
+    file.write_bytes(b"one")
+    first = expected("clip", Model(model="ViT-B-32", checkpoint=str(file)))
+    file.write_bytes(b"two")
+    second = expected("clip", Model(model="ViT-B-32", checkpoint=str(file)))
+    assert len({first, second, expected("clip", Model(model="ViT-B-32", checkpoint="openai"))}) == 3
+
+
+def test_the_device_that_auto_finds_counts(monkeypatch):
+    def compute(found: str, **value) -> str:
+        monkeypatch.setattr(freshness, "device_found", lambda: found)
+        return expected("params:compute", MemoryDataset({"threads": 1, **value}))
+
+    assert compute("cpu", device="auto") != compute("cuda", device="auto")
+    assert compute("cuda", device="auto") == compute("cpu", device="cuda")  # the same machine, said otherwise
+    assert compute("cuda", device="cpu") == compute("cpu", device="cpu")  # what is there and not used
+    assert compute("cuda") != compute("cpu")  # auto is what is used where nothing is said

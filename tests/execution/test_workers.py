@@ -1,0 +1,135 @@
+"""Worker processes on a pipeline of a few nodes; a step that fails takes with it what needs it alone."""
+
+import time
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+from kedro_datasets.json import JSONDataset
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.execution import workers
+from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
+
+
+class TwoArgumentsError(Exception):
+    """An error that pickle cannot make again from its message."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+class Plain:
+    """What the failing steps raise."""
+
+    user = UserError("shelf: there is nothing; put something there")
+    plain = ValueError("three is too many")
+    unreadable = TwoArgumentsError(1, 2)
+
+
+def give() -> int:
+    return 1
+
+
+def add_one(number: int) -> int:
+    return number + 1
+
+
+def fail(kind: str):
+    def failing(number: int) -> int:
+        raise getattr(Plain, kind)
+
+    return failing
+
+
+def fail_below(number: int) -> int:
+    try:
+        raise Plain.user
+    except UserError as error:
+        raise RuntimeError("a dataset wraps what went wrong") from error
+
+
+def pipeline(failing) -> Pipeline:
+    r"""Give -> good -> better; give -> bad -> worse -> worst; both -> last.
+
+    What lies behind bad cannot be made.
+    """
+    return Pipeline(
+        [
+            Node(give, None, "start", name="give"),
+            Node(add_one, "start", "good", name="good"),
+            Node(add_one, "good", "better", name="better"),
+            Node(failing, "start", "bad", name="bad"),
+            Node(add_one, "bad", "worse", name="worse"),
+            Node(add_one, "worse", "worst", name="worst"),
+            Node(lambda good, bad: good + bad, ["better", "bad"], "last", name="last"),
+        ]
+    )
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(failing, number: int = 2) -> dict:
+        steps = pipeline(failing)
+        datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in steps.all_outputs()}
+        return {node.name: outcome for node, outcome in run_side_by_side(steps, DataCatalog(datasets), number)}
+
+    return run
+
+
+def test_every_node_is_run_with_the_seconds_it_took(run, tmp_path):
+    outcomes = run(add_one)
+    assert set(outcomes) == {"give", "good", "better", "bad", "worse", "worst", "last"}
+    assert all(isinstance(seconds, float) and 0 <= seconds < 60 for seconds in outcomes.values())
+    assert (tmp_path / "last.json").read_text() == "5"  # 1 + 1 + 1 and 1 + 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_what_does_not_need_a_failed_step_goes_on(run, tmp_path, number):
+    outcomes = run(fail("user"), number)
+    assert set(outcomes) == {"give", "good", "better", "bad"}  # worse, worst and last need bad
+    assert isinstance(outcomes["bad"], UserError)
+    assert (tmp_path / "better.json").read_text() == "3"
+
+
+@pytest.mark.parametrize(
+    ("failing", "kind", "message"),
+    [
+        (fail("user"), UserError, "shelf: there is nothing; put something there"),
+        (fail_below, UserError, "shelf: there is nothing; put something there"),  # not what it was wrapped in
+        (fail("plain"), ValueError, "three is too many"),
+        (fail("unreadable"), RuntimeError, "TwoArgumentsError: 1 and 2"),
+    ],
+)
+def test_an_error_comes_through_whatever_it_is(run, failing, kind, message):
+    outcome = run(failing)["bad"]
+    assert type(outcome) is kind
+    assert str(outcome) == message
+
+
+def test_a_worker_that_dies_is_no_riddle(run):
+    def die(number: int) -> int:
+        import os
+
+        time.sleep(0.2)
+        os._exit(9)  # as the kernel ends a process that takes too much memory
+
+    with pytest.raises(UserError, match="a worker died while .* ran, perhaps for want of memory; lower `workers`"):
+        run(die)
+
+
+def test_what_needs_a_step_is_all_that_comes_after_it():
+    steps = pipeline(add_one)
+    after = {node.name: {each.name for each in needing(steps, node)} for node in steps.nodes}
+    assert after["bad"] == {"worse", "worst", "last"}
+    assert after["good"] == {"better", "last"}
+    assert after["last"] == set()
+    assert len(after["give"]) == 6
+
+
+def test_as_many_workers_as_cores_and_one_with_a_gpu(monkeypatch):
+    monkeypatch.setattr(workers, "has_gpu", lambda: False)
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1, 2})
+    assert (number_of_workers(0), number_of_workers(5)) == (3, 5)
+    monkeypatch.setattr(workers, "has_gpu", lambda: True)
+    assert (number_of_workers(0), number_of_workers(5)) == (1, 5)
