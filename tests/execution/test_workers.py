@@ -114,7 +114,7 @@ def test_a_worker_that_dies_is_no_riddle(run):
         time.sleep(0.2)
         os._exit(9)  # as the kernel ends a process that takes too much memory
 
-    with pytest.raises(UserError, match="a worker died while .* ran, perhaps for want of memory; lower `workers`"):
+    with pytest.raises(UserError, match=r"a worker died while .* ran, perhaps for want of memory; lower `workers`"):
         run(die)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.models.clip import Clip, load_clip
 
 
@@ -77,3 +78,20 @@ def test_a_checkpoint_that_could_run_code_is_refused(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
     with pytest.raises(UserError, match=r"weights.pt is no .safetensors file; other formats can run code when read"):
         load_clip("ViT-B-32", str(tmp_path / "weights.pt"))
+
+
+def test_a_table_of_images_of_all_sizes_is_embedded_as_squares(clip):
+    random = np.random.default_rng(0)
+    fitting = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    framed = np.zeros((16, 48, 3), np.uint8)
+    framed[:, 16:32] = fitting  # the middle of three squares
+    tall = np.repeat(np.repeat(framed.transpose(1, 0, 2), 3, axis=0), 3, axis=1)
+    rows = [image_row(each, str(number)) for number, each in enumerate((fitting, framed, tall))]
+    plain, cropped, shrunk = clip.embed_table(ImageTable.from_rows(rows))
+    assert plain == pytest.approx(clip.embed_images(fitting[None])[0], abs=1e-6)
+    assert cropped == pytest.approx(plain, abs=1e-6)
+    assert np.linalg.norm(shrunk) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_table_without_images_has_embeddings_of_the_same_width(clip):
+    assert clip.embed_table(ImageTable.from_rows([])).shape == (0, 16)

@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.diffusion_directory import check_directory, load_diffusion
 from retrieval_vs_diffusion.models.sampling import Sampling
 
@@ -114,6 +115,35 @@ def test_a_misspelt_scheduler_is_answered_with_the_one_that_was_meant(diffusion)
         generate(diffusion, [0], Sampling(scheduler="DDIMSheduler"))
 
 
+@pytest.mark.parametrize("name", ["RePaintScheduler", "UnCLIPScheduler", "ScoreSdeVeScheduler", "VQDiffusionScheduler"])
+def test_a_scheduler_of_another_kind_of_model_is_refused_in_a_line(diffusion, name):
+    with pytest.raises(UserError, match=f"sampling.scheduler: {name} (cannot be made for tiny|is of another kind)"):
+        generate(diffusion, [0], Sampling(scheduler=name))
+
+
+def test_a_scheduler_leaves_nothing_behind_for_the_next(diffusion):
+    def made_by(name: str) -> np.ndarray:
+        return generate(diffusion, [0], Sampling(scheduler=name, steps=6, batch_size=1))[0]
+
+    first = made_by("DDIMScheduler")
+    for name in ("EulerDiscreteScheduler", "HeunDiscreteScheduler", "PNDMScheduler", "LCMScheduler"):
+        assert not np.array_equal(made_by(name), first)
+    assert np.array_equal(made_by("DDIMScheduler"), first)
+
+
+def test_words_are_taught_all_at_once_as_one_by_one(pristine_pipeline, device):
+    words = {"<x>": torch.full((2, 16), 0.5), "<y>": torch.arange(16.0)[None]}
+    together, singly = (Diffusion(copy.deepcopy(pristine_pipeline), "tiny", device) for _ in range(2))
+    together.add_words(words)
+    for word, vectors in words.items():
+        singly.add_words({word: vectors})
+    tables = [each.pipeline.text_encoder.get_input_embeddings().weight for each in (together, singly)]
+    assert torch.equal(*tables)
+    before = pristine_pipeline.text_encoder.get_input_embeddings().weight
+    assert torch.equal(tables[0][: len(before)], before)
+    assert torch.equal(together.encode("a <y> and a <x>"), singly.encode("a <y> and a <x>"))
+
+
 def test_words_of_another_models_width_are_refused(diffusion):
     with pytest.raises(UserError, match="pseudo-word <x> has vectors of width 8, the text encoder of tiny has 16"):
         diffusion.add_words({"<x>": torch.zeros(1, 8)})
@@ -165,7 +195,9 @@ def test_an_unknown_precision_is_refused(pristine_pipeline, tmp_path):
         load_diffusion(str(tmp_path / "tiny"), "float61")
 
 
-@pytest.mark.parametrize("settings", [{"steps": 0}, {"guidance_scale": 0.5}, {"batch_size": 0}, {"step": 3}])
+@pytest.mark.parametrize(
+    "settings", [{"steps": 0}, {"resolution": 20}, {"guidance_scale": 0.5}, {"batch_size": 0}, {"step": 3}]
+)
 def test_sampling_out_of_range_is_refused(settings):
     with pytest.raises(ValidationError):
         Sampling(**settings)

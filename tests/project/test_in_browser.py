@@ -44,11 +44,11 @@ def test_the_report_stands_alone_and_draws_without_the_network(finished, browser
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(finished.reporting("report.html").as_uri())
-    page.wait_for_selector(".bars .point")
+    page.wait_for_selector(".scatterlayer .point")
     assert page.locator("#verdict").inner_text()
     assert page.locator("#leaderboard tbody tr").count() == len(ROWS)
     assert page.locator("#sets tbody tr").count() == len(ROWS) - len(ADD_NOTHING)
-    assert page.locator(".bars .point").count() == len(ROWS)  # a bar a strategy
+    assert page.locator(".scatterlayer .point").count() == len(ROWS)  # a point a strategy
     assert page.locator(".grid img").count() > 50
     broken = page.evaluate("[...document.images].filter(image => !image.naturalWidth).length")
     assert broken == 0
@@ -59,7 +59,7 @@ def test_the_report_stands_alone_and_draws_without_the_network(finished, browser
 def test_the_report_fits_a_phone(finished, browser):
     page = browser.new_context(offline=True, viewport={"width": 390, "height": 800}).new_page()
     page.goto(finished.reporting("report.html").as_uri())
-    page.wait_for_selector(".bars .point")
+    page.wait_for_selector(".scatterlayer .point")
     # The tables scroll in their own boxes; the page itself is no wider than the screen.
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 

@@ -2,8 +2,10 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import content_hash
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.conditions import ClassPrompts
@@ -71,6 +73,7 @@ def test_a_row_alone_is_enough_to_make_its_image_again(diffusion, red_and_blue):
         recipe = json.loads(row["recipe"])
         sampling = Sampling(**recipe["sampling"])
         assert (recipe["precision"], recipe["device"], row["checkpoint"]) == ("float32", "cpu", "tiny")
+        assert recipe["threads"] == torch.get_num_threads()
         if recipe["generator"] == "text_to_image":
             assert sampling.guidance_scale == 5.0
             (again,) = diffusion.text_to_image([row["prompt"]], [row["seed"]], sampling)
@@ -89,4 +92,5 @@ def test_ids_come_from_the_recipe_and_hashes_from_the_pixels(diffusion):
     )
     assert plain["image_id"] == guided["image_id"] == "toy/simple_prompt/repetition_0/0/zero/0"
     assert plain["content_hash"] != guided["content_hash"]
+    assert plain["content_hash"] == content_hash(codec.decode(plain["image"]["bytes"]))
     assert json.loads(plain["recipe"])["sampling"]["guidance_scale"] == 1.0

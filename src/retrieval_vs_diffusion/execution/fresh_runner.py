@@ -73,8 +73,12 @@ class FreshRunner(SequentialRunner):
         comparison = Pipeline([node for node in pipeline.nodes if node.namespace == COMPARISON])
         now = Freshness(self._whole, catalog)
         if any(now.holds(name) for name in comparison.inputs() if name.endswith(".results")):
-            with contextlib.suppress(UserError):  # what failed is told, not what follows from it
-                self.run(comparison, catalog, hook_manager, run_id)
+            logger.addFilter(_is_no_success)
+            try:
+                with contextlib.suppress(UserError):  # what failed is told, not what follows from it
+                    self.run(comparison, catalog, hook_manager, run_id)
+            finally:
+                logger.removeFilter(_is_no_success)
 
     def _check_inputs(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         for name in sorted(pipeline.inputs(), key=self._stage_of):  # the first stage that is missing is told
@@ -108,8 +112,10 @@ class FreshRunner(SequentialRunner):
         with contextlib.closing(made(pipeline, catalog, workers, hook_manager, run_id)) as outcomes:
             for position, (node, outcome) in enumerate(outcomes, start=1):
                 if isinstance(outcome, Exception):
+                    known = _reason(outcome) in map(_reason, failed.values())
+                    told = "for the same reason" if known else f"and what needs it is left out. {_reason(outcome)}"
+                    logger.error("%s failed %s", node.name, told)
                     failed[node.name] = outcome
-                    logger.error("%s failed; what does not need it goes on. %s", node.name, _reason(outcome))
                     continue
                 for output in node.outputs:
                     self._freshness.write_record(output, node, outcome)
@@ -155,6 +161,11 @@ class _StepsFailedError(Exception):
     def __init__(self, failed: dict[str, Exception]) -> None:
         super().__init__(failed)
         self.failed = failed
+
+
+def _is_no_success(record: logging.LogRecord) -> bool:
+    """Keep Kedro from saying of the comparison that "the pipeline" completed successfully, where steps failed."""
+    return "completed successfully" not in record.getMessage()
 
 
 def _reason(error: Exception) -> str:

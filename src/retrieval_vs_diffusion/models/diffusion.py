@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -81,6 +82,11 @@ class Diffusion:
         Raises:
             UserError: if they are of another model.
         """
+        modules = {name for name, _ in self.pipeline.unet.named_modules()}
+        # diffusers leaves out what it does not know, and says so in a log alone.
+        strange = [key for key in weights if key.removeprefix("unet.").split(".lora")[0] not in modules]
+        if strange or not weights:
+            raise self._do_not_fit("LoRA", KeyError(strange[0] if strange else "there are none"))
         try:
             self.pipeline.load_lora_weights(dict(weights))
         except (RuntimeError, ValueError) as error:
@@ -201,7 +207,24 @@ class Diffusion:
         ]
         if name not in known:
             raise UserError(f'sampling.scheduler: diffusers has no "{name}"; {did_you_mean(name, known)}')
-        self.pipeline.scheduler = getattr(diffusers, name).from_config(self.pipeline.scheduler.config)
+        try:
+            scheduler = getattr(diffusers, name).from_config(self.pipeline.scheduler.config)
+        except (TypeError, ValueError, ImportError) as error:
+            raise UserError(f"sampling.scheduler: {name} cannot be made for {self.checkpoint} ({error})") from error
+        if not _samples_images(scheduler):
+            raise UserError(
+                f"sampling.scheduler: {name} is of another kind of model; DPMSolverMultistepScheduler will do"
+            )
+        self.pipeline.scheduler = scheduler
+
+
+def _samples_images(scheduler: Any) -> bool:
+    """Whether a scheduler has what Stable Diffusion's pipelines call, and its steps take nothing else."""
+    called = ("init_noise_sigma", "scale_model_input", "add_noise", "step")
+    if not all(hasattr(scheduler, each) for each in called):
+        return False
+    asked = [each for each in inspect.signature(scheduler.step).parameters.values() if each.default is each.empty]
+    return len(asked) <= 3  # the model's output, the time and the image
 
 
 def _padded(n: int, batch_size: int, description: str) -> Iterator[list[int]]:

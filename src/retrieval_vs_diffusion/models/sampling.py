@@ -16,5 +16,5 @@ class Sampling(BaseModel):
     steps: Annotated[int, Field(ge=1)] = 15
     guidance_scale: Annotated[float, Field(ge=1)] = 3.0  # 1 switches classifier-free guidance off
     negative_prompt: str | None = None
-    resolution: Annotated[int, Field(ge=8)] | None = None  # pixels a side; None for the model's own
+    resolution: Annotated[int, Field(ge=8, multiple_of=8)] | None = None  # pixels a side; None for the model's own
     batch_size: Annotated[int, Field(ge=1)] = 60  # images computed together; the last batch is padded to it

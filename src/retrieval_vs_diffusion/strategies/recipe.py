@@ -74,11 +74,14 @@ def generated_rows(
         parents: ``image_id`` of the image that each was made from.
         how: the generator and its own settings, e.g. ``generator="image_to_image", strength=0.5``.
     """
+    import torch
+
     about = {
         **how,
         "sampling": sampling.model_dump(mode="json"),
         "precision": str(diffusion.pipeline.dtype).removeprefix("torch."),
         "device": diffusion.device.type,
+        "threads": torch.get_num_threads(),  # the last bits depend on it
         "personalised": surroundings.personalised,
     }
     written = json.dumps(about, sort_keys=True)

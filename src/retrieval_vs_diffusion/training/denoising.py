@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -57,8 +58,22 @@ class LatentImages:
 
 
 @torch.no_grad()
-def encode_originals(diffusion: Diffusion, originals: ImageTable, held_out_share: float, seed: int) -> LatentImages:
-    """Encode the originals and hold out a share of each class; a class always keeps one image to learn from."""
+def encode_originals(
+    diffusion: Diffusion,
+    originals: ImageTable,
+    held_out_share: float,
+    seed: int,
+    groups: Int[Tensor, " n"] | None = None,
+) -> LatentImages:
+    """Encode the originals and hold out a share of each class.
+
+    Args:
+        diffusion: whose autoencoder encodes them.
+        originals: of any sizes.
+        held_out_share: of each class.
+        seed: decides which are held out.
+        groups: images that are learned together, by class where None; each keeps one to learn from.
+    """
     from retrieval_vs_diffusion.images import codec
 
     vae, size = diffusion.pipeline.vae, diffusion.image_size
@@ -70,14 +85,22 @@ def encode_originals(diffusion: Diffusion, originals: ImageTable, held_out_share
         batches.append(vae.encode(pixels.to(diffusion.device, vae.dtype)).latent_dist.mean)
     labels = torch.from_numpy(originals.labels())
     generator = torch.Generator().manual_seed(seed)
-    train, held_out = [], []
+    train: list[int] = []
+    held_out: list[int] = []
     for label in labels.unique().tolist():
         members = torch.nonzero(labels == label).flatten()
-        members = members[torch.randperm(len(members), generator=generator)]
-        n_held_out = min(round(held_out_share * len(members)), len(members) - 1)
-        held_out.append(members[:n_held_out])
-        train.append(members[n_held_out:])
-    return LatentImages(torch.cat(batches) * vae.config.scaling_factor, labels, torch.cat(train), torch.cat(held_out))
+        members = members[torch.randperm(len(members), generator=generator)].tolist()
+        group_of = {member: int((labels if groups is None else groups)[member]) for member in members}
+        left, asked = Counter(group_of.values()), round(held_out_share * len(members))
+        for member in members:
+            if asked and left[group_of[member]] > 1:
+                held_out.append(member)
+                left[group_of[member]] -= 1
+                asked -= 1
+            else:
+                train.append(member)
+    latents = torch.cat(batches) * vae.config.scaling_factor
+    return LatentImages(latents, labels, torch.tensor(train), torch.tensor(held_out, dtype=torch.long))
 
 
 def optimise_denoising(
@@ -93,8 +116,8 @@ def optimise_denoising(
     """Lower the denoising loss (Ho et al. 2020) by changing the parameters; leaves them in their best state.
 
     The best state is that of the lowest held-out loss, measured at fixed noise, the initial state
-    included; without held-out images it is the last one. A loss that is not finite ends the learning:
-    the class and the step are named, and the parameters are as at the best look before.
+    included; without held-out images it is the last one. A loss that is not finite, of a batch or on a
+    look, ends the learning: the class and the step are named, and the parameters are as at the best look before.
     """
     from diffusers import DDPMScheduler
 
@@ -102,18 +125,30 @@ def optimise_denoising(
     scheduler = DDPMScheduler.from_config(diffusion.pipeline.scheduler.config)
     if training.gradient_checkpointing:
         diffusion.pipeline.unet.enable_gradient_checkpointing()
+    # Of the denoiser's own weights no gradients are kept, but for those that are learned.
+    learned = {id(each) for each in parameters}
+    for weights in diffusion.pipeline.unet.parameters():
+        weights.requires_grad_(id(weights) in learned)
     optimiser = torch.optim.AdamW(parameters, lr=training.learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    look_every = max(1, training.steps // training.looks)
+    look_every = -(-training.steps // training.looks)
     looks: list[dict[str, Any]] = []
     best_loss, best_state = float("inf"), [each.detach().clone() for each in parameters]
     running, since, without_gain = 0.0, 0, 0
     diverged: str | None = None
 
+    def name_broken(losses: Tensor, positions: Tensor, step: int) -> None:
+        nonlocal diverged
+        broken = positions[(~torch.isfinite(losses.detach())).cpu()]
+        if len(broken):
+            diverged = f'class "{class_names[int(images.labels[broken[0]])]}", step {step}'
+
     def look(step: int) -> None:
         nonlocal best_loss, best_state, running, since, without_gain
-        held_out = _held_out_loss(diffusion, scheduler, conditions_of, images, seed, training.batch_size)
-        kept = held_out is None or held_out < best_loss
+        losses, positions = _losses_on_look(diffusion, scheduler, conditions_of, images, seed, training.batch_size)
+        name_broken(losses, positions, step)
+        held_out = losses.mean().item() if len(images.held_out) and diverged is None else None
+        kept = diverged is None and (held_out is None or held_out < best_loss)
         if kept:
             best_loss = best_loss if held_out is None else held_out
             best_state = [each.detach().clone() for each in parameters]
@@ -123,30 +158,30 @@ def optimise_denoising(
         running, since = 0.0, 0
 
     look(0)
-    for step in progress(range(1, training.steps + 1), description):
+    for step in progress(range(1, training.steps + 1 if diverged is None else 1), description):
         optimiser.zero_grad()
         for _ in range(training.accumulation):
             chosen = images.train[torch.randint(len(images.train), (training.batch_size,), generator=generator)]
             losses = _losses(diffusion, scheduler, images.latents[chosen], conditions_of(chosen, generator), generator)
-            broken = torch.nonzero(~torch.isfinite(losses.detach())).flatten().tolist()
-            if broken:
-                diverged = f'class "{class_names[int(images.labels[chosen[broken[0]]])]}", step {step}'
+            name_broken(losses, chosen, step)
+            if diverged is not None:
                 break
             (losses.mean() / training.accumulation).backward()
             running, since = running + losses.mean().item(), since + 1
         if diverged is not None:
-            logger.warning(
-                "%s: the loss is not finite (%s); the state of step %d is kept. Lower the learning rate",
-                description,
-                diverged,
-                max((each["step"] for each in looks if each["kept"]), default=0),
-            )
             break
         optimiser.step()
         if step % look_every == 0 or step == training.steps:
             look(step)
-            if without_gain >= training.patience:
-                break
+        if diverged is not None or without_gain >= training.patience:
+            break
+    if diverged is not None:
+        logger.warning(
+            "%s: the loss is not finite (%s); the state of step %d is kept. Lower the learning rate",
+            description,
+            diverged,
+            max((each["step"] for each in looks if each["kept"]), default=0),
+        )
     with torch.no_grad():
         for parameter, state in zip(parameters, best_state, strict=True):
             parameter.copy_(state)
@@ -154,21 +189,28 @@ def optimise_denoising(
 
 
 @torch.no_grad()
-def _held_out_loss(
+def _losses_on_look(
     diffusion: Diffusion, scheduler: Any, conditions_of: ConditionsOf, images: LatentImages, seed: int, batch_size: int
-) -> float | None:
-    """Mean loss of the held-out images at fixed noise and evenly spread noise levels."""
-    if not len(images.held_out):
-        return None
+) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
+    """Losses of the held-out images at fixed noise and evenly spread noise levels, and whose they are.
+
+    Where none is held out, those of one image a class, which only tell whether they are finite.
+    """
+    looked_at = images.held_out if len(images.held_out) else _one_a_class(images)
     generator = torch.Generator().manual_seed(seed + 1)  # the same noise on every look
-    positions = images.held_out.repeat_interleave(_TIMES_AN_IMAGE)
+    positions = looked_at.repeat_interleave(_TIMES_AN_IMAGE)
     level = (torch.arange(_TIMES_AN_IMAGE) + 0.5) / _TIMES_AN_IMAGE
-    times = (level * scheduler.config.num_train_timesteps).long().repeat(len(images.held_out))
-    total = 0.0
-    for chosen, at in zip(positions.split(batch_size), times.split(batch_size), strict=True):
-        conditions = conditions_of(chosen, None)
-        total += _losses(diffusion, scheduler, images.latents[chosen], conditions, generator, at).sum().item()
-    return total / len(positions)
+    times = (level * scheduler.config.num_train_timesteps).long().repeat(len(looked_at))
+    losses = [
+        _losses(diffusion, scheduler, images.latents[chosen], conditions_of(chosen, None), generator, at)
+        for chosen, at in zip(positions.split(batch_size), times.split(batch_size), strict=True)
+    ]
+    return torch.cat(losses), positions
+
+
+def _one_a_class(images: LatentImages) -> Int[Tensor, " c"]:
+    labels = images.labels[images.train]
+    return torch.stack([images.train[labels == label][0] for label in labels.unique()])
 
 
 def _losses(

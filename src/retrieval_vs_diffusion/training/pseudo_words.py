@@ -56,10 +56,10 @@ class PseudoWords:
 
 
 def _start(pipeline: Any, text: str, vectors: int) -> Float[Tensor, "v d"]:
-    """The mean token embedding of a text, repeated."""
+    """The mean token embedding of a text, repeated; of all tokens where the text has none."""
     ids = pipeline.tokenizer(text, add_special_tokens=False).input_ids
     table = pipeline.text_encoder.get_input_embeddings().weight.detach()
-    return table[ids].mean(dim=0, keepdim=True).repeat(vectors, 1)
+    return table[ids or slice(None)].mean(dim=0, keepdim=True).repeat(vectors, 1)
 
 
 def _token_ids(tokenizer: Any, words: Sequence[str], vectors: int) -> list[list[int]]:

@@ -4,8 +4,11 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution import digest as module
 from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.parts import build_part
+from retrieval_vs_diffusion.strategies.composition import parse_strategy
 
 PROMPTS = {"type": "text_to_image", "prompts": ["a {name}, {definition}"]}
+
+BY_ITS_DOTTED_NAME = "retrieval_vs_diffusion.strategies.generate.best_of.BestOf"
 
 
 def best_of(**fields):
@@ -22,12 +25,24 @@ def best_of(**fields):
         ({"generator": {**PROMPTS, "prompts": "{x}"}}, 'here.generator.prompts: found "{x}"; what can be filled in'),
         ({"generator": PROMPTS, "score": 4}, "here.score: found 4; fields of by_text_and_image will do"),
         ({"generator": PROMPTS, "score": {"promts": "a"}}, "here.score.promts: there is no such key here; did you"),
+        ({"generator": PROMPTS, "score": {"similarity_floor": 0.5}}, "here.score.similarity_floor: has no effect on"),
+        ({"generator": {**PROMPTS, "sampling": {"steps": 0}}}, "here.generator.sampling.steps: found 0; "),
+        ({"generator": {"type": "image_to_image"}}, "here.generator.strength: is missing"),
+        ({"generator": PROMPTS, "candidates_per_image": 1}, "here.candidates_per_image: found 1; "),
+        ({"generator": {"type": BY_ITS_DOTTED_NAME, "generator": PROMPTS}}, "here.generator: found {'type': 'retr"),
     ],
 )
 def test_a_mistake_in_either_part_is_told_when_the_parameters_are_read(fields, message):
     with pytest.raises(UserError) as caught:
         best_of(**fields)
     assert str(caught.value).startswith(message)
+
+
+def test_a_strategy_names_the_place_of_a_mistake_in_the_inner_generator():
+    entry = {"type": "best_of", "generator": {**PROMPTS, "sampling": {"steps": "many"}}}
+    with pytest.raises(UserError) as caught:
+        parse_strategy("x", {"generate": entry}, {})
+    assert str(caught.value).startswith("strategies.x.generate.generator.sampling.steps: found 'many'; ")
 
 
 def test_it_needs_what_its_parts_need():

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.strategies.personalise.conditioning import Conditioning, k_means
 from tests.strategies.personalise.around import around, copy_of, tensors, training, unlike
 
@@ -66,6 +68,53 @@ def test_clusters_are_those_that_lie_apart():
 
 def test_equal_vectors_are_one_cluster():
     assert k_means(np.ones((3, 2)), 2, seed=0).tolist() == [0, 0, 0]
+
+
+def test_clusters_are_those_of_the_images_in_clip_space(pristine_pipeline, device, red_and_blue, clip):
+    """A class of three red and one blue image: the clusters are the colours, and the turns three to one."""
+    mixed = red_and_blue([0, 0, 1, 0])
+    given = around(copy_of(pristine_pipeline, device), relabelled(mixed), names=["any"], clip=clip)
+    learned = Conditioning(clusters=2, training=training(steps=1)).learn(given)
+    (turns,) = learned.about["turns"]
+    assert turns[0] == turns[1] == turns[3] != turns[2]
+
+
+def relabelled(images):
+    return ImageTable.from_rows([{**row, "label": 0} for row in images.table.to_pylist()])
+
+
+def test_no_matrix_is_left_where_it_started_though_images_are_held_out(pristine_pipeline, device, red_and_blue, clip):
+    """Each of three clusters keeps an image to learn from, whichever images are held out."""
+    originals = red_and_blue([0] * 4 + [1] * 4)
+    for repetition in range(3):
+        diffusion = copy_of(pristine_pipeline, device)
+        part = Conditioning(clusters=3, training=training(steps=4, batch_size=16, held_out_share=0.5, patience=9))
+        learned = part.learn(around(diffusion, originals, repetition=repetition, clip=clip))
+        kept = max(look["step"] for look in learned.curve.looks if look["kept"])
+        assert kept > 0  # else what follows would say nothing
+        for name, colour in (("0000", "red"), ("0001", "blue")):
+            start = diffusion.encode(f"a photo of a {colour}")
+            assert all((matrix - start).abs().max() > 1e-3 for matrix in tensors(learned)[name])
+
+
+def test_the_seed_decides_what_is_learned(pristine_pipeline, device, originals):
+    one, same, other = (
+        tensors(
+            Conditioning(training=training(steps=3)).learn(
+                around(copy_of(pristine_pipeline, device), originals, repetition=repetition)
+            )
+        )
+        for repetition in (0, 0, 1)
+    )
+    assert torch.equal(one["0001"], same["0001"])
+    assert not torch.equal(one["0001"], other["0001"])
+
+
+def test_a_matrix_starts_from_one_template_and_more_are_refused():
+    for several in (["a {name}", "the {name}"], "openai_imagenet_templates"):
+        with pytest.raises(UserError, match="a matrix starts from one template, give one"):
+            Conditioning(prompt=several)
+    assert Conditioning(prompt="the {name}, {definition}").class_fields == ("name", "definition")
 
 
 def test_images_are_made_from_the_matrices(pristine_pipeline, device, originals):

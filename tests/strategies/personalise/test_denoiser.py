@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 
 from retrieval_vs_diffusion.errors import UserError
@@ -86,10 +87,56 @@ def test_all_of_it_may_be_learned(pristine_pipeline, device, originals):
     assert all(torch.equal(value, taught.pipeline.unet.state_dict()[key]) for key, value in tensors(learned).items())
 
 
-def test_weights_of_another_model_are_told_in_one_line(adapters, pristine_pipeline, device):
+def test_learning_all_of_it_leaves_encoder_and_autoencoder_bit_identical(pristine_pipeline, device, originals):
+    learner, untouched = copy_of(pristine_pipeline, device), copy_of(pristine_pipeline, device)
+    FULL.learn(around(learner, originals))
+    for part in ("vae", "text_encoder"):
+        assert unlike(getattr(untouched.pipeline, part), getattr(learner.pipeline, part)) == []
+
+
+def one_line(call, *arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    return str(caught.value)
+
+
+def test_a_denoiser_of_another_shape_is_refused_in_one_line(pristine_pipeline, device):
     diffusion = copy_of(pristine_pipeline, device)
-    with pytest.raises(UserError, match="these denoiser weights do not fit tiny: learn them again"):
-        diffusion.replace_denoiser({"conv_in.weight": torch.zeros(1)})
-    other = {key: torch.zeros(3, 3) for key in tensors(adapters)}
-    with pytest.raises(UserError, match="these LoRA weights do not fit tiny: learn them again"):
-        diffusion.add_low_rank_weights(other)
+    wider = UNet2DConditionModel.from_config({**diffusion.pipeline.unet.config, "block_out_channels": (16, 32)})
+    told = one_line(diffusion.replace_denoiser, wider.state_dict())
+    assert told.startswith("these denoiser weights do not fit tiny: learn them again (")
+    assert one_line(diffusion.replace_denoiser, {}).startswith("these denoiser weights do not fit tiny")
+
+
+def other_adapters(weights, kind: str) -> dict:
+    name = next(iter(weights))
+    if kind == "of other widths":
+        return {key: torch.zeros(3, 3) for key in weights}
+    if kind == "of a model with one more layer":
+        return {**weights, name.replace("down_blocks", "further_blocks"): weights[name]}
+    if kind == "of another kind of model":
+        return {key.replace("unet.", "transformer."): value for key, value in weights.items()}
+    return {}
+
+
+@pytest.mark.parametrize(
+    "kind", ["of other widths", "of a model with one more layer", "of another kind of model", "none at all"]
+)
+def test_adapters_of_another_model_are_refused_in_one_line(adapters, pristine_pipeline, device, kind):
+    """diffusers by itself takes all but the first, leaves out what it does not know, and says so in a log."""
+    diffusion = copy_of(pristine_pipeline, device)
+    told = one_line(diffusion.add_low_rank_weights, other_adapters(tensors(adapters), kind))
+    assert told.startswith("these LoRA weights do not fit tiny: learn them again (")
+
+
+def test_a_rate_that_blows_up_leaves_adapters_that_change_nothing(pristine_pipeline, device, originals):
+    """They start as a product with zero: the state before the first step is that of the untouched model."""
+    part = Denoiser(rank=2, training=training(steps=6, learning_rate=1e30, held_out_share=0.5))
+    learned = part.learn(around(copy_of(pristine_pipeline, device), originals))
+    assert learned.curve.diverged is not None
+    assert all(torch.isfinite(each).all() for each in tensors(learned).values())
+    taught, untouched = copy_of(pristine_pipeline, device), copy_of(pristine_pipeline, device)
+    part.teach(learned, taught, around(taught, originals))
+    assert np.array_equal(images_of(taught), images_of(untouched))

@@ -2,6 +2,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.strategies.personalise.textual_inversion import TextualInversion, pseudo_words
 from tests.strategies.personalise.around import NAMES, around, copy_of, tensors, training, unlike
@@ -110,6 +111,11 @@ def test_diffusers_reads_each_file_by_itself(pristine_pipeline, device, original
     [
         (("Siamese cat", "été"), ["<Siamese-cat>", "<été>"]),
         (("guinea pig", "guinea-pig"), ["<guinea-pig>", "<guinea-pig-1>"]),
+        (("Crane", "crane"), ["<Crane>", "<crane-1>"]),  # the tokenizer knows no capitals
+        (("caf\u00e9", "cafe\u0301"), ["<café>", "<café-1>"]),  # one letter, written in two ways
+        (("|endoftext|", "<w>_1"), ["<-endoftext->", "<-w-_1>"]),  # CLIP's own token, and one of diffusers'
+        (("猫", " "), ["<猫>", "<->"]),
+        (("x" * 300, "b"), [f"<{'x' * 300}>", "<b>"]),
         (("a/b", "../up"), ["<a/b>", "<../up>"]),
     ],
 )
@@ -118,10 +124,50 @@ def test_odd_names_have_words_and_files_of_their_own(pristine_pipeline, device, 
     diffusion = copy_of(pristine_pipeline, device)
     learned = TextualInversion(training=training(steps=1)).learn(around(diffusion, originals, names))
     assert len(learned.files) == 2
+    assert all(torch.isfinite(vectors).all() for vectors in tensors(learned).values())
+    assert max(map(len, learned.files)) < 100  # file systems end at 255
     assert not any("/" in name or ".." in name for name in learned.files)  # no name leads out of the folder
     tokenizer = diffusion.pipeline.tokenizer
-    ids = tokenizer(f"a photo of a {words[0]}", add_special_tokens=False).input_ids
-    assert ids[-1] == tokenizer.convert_tokens_to_ids(words[0])
+    for word in words:
+        ids = tokenizer(f"a photo of a {word}", add_special_tokens=False).input_ids
+        assert ids[-1] == tokenizer.convert_tokens_to_ids(word)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("a b", "a b 2", "a-b"), ("a b 1", "a b", "a-b"), ("x", "X", "x ", " x"), ("x-1", "x", "X"), ("<", ">", "|", "")],
+)
+def test_no_two_classes_share_a_word_even_as_the_tokenizer_reads_them(names):
+    words = pseudo_words(names)
+    assert len({word.lower() for word in words}) == len(names)
+    assert all(word.startswith("<") and word.endswith(">") for word in words)
+
+
+def test_two_names_that_differ_in_capitals_have_encodings_of_their_own(pristine_pipeline, device, originals):
+    """Taught words of other vectors: else one class would be shown as the other."""
+    diffusion = copy_of(pristine_pipeline, device)
+    words = pseudo_words(("Crane", "crane"))
+    diffusion.add_words({word: torch.full((2, 16), float(number)) for number, word in enumerate(words)})
+    one, other = (diffusion.encode(f"a {word}") for word in words)
+    assert not torch.allclose(one, other, atol=1e-3)
+
+
+def test_a_template_without_the_name_is_refused():
+    with pytest.raises(UserError, match=r'prompts: found "a photo"; a pseudo-word is learned where \{name\} stands'):
+        TextualInversion(prompts=["a {name}", "a photo"])
+    assert TextualInversion(prompts="openai_imagenet_templates").class_fields == ("name",)
+
+
+@pytest.mark.parametrize("vectors", [1, 2])
+def test_gradient_checkpointing_gives_the_same_words_and_the_same_curve(pristine_pipeline, device, originals, vectors):
+    found = []
+    for checkpointing in (False, True):
+        settings = training(steps=4, held_out_share=0.5, gradient_checkpointing=checkpointing)
+        given = around(copy_of(pristine_pipeline, device), originals)
+        learned = TextualInversion(vectors=vectors, training=settings).learn(given)
+        losses = [look["held_out_loss"] for look in learned.curve.looks]
+        found.append([*losses, *(float(each) for word in tensors(learned).values() for each in word.flatten())])
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
 
 
 def test_words_can_be_learned_after_images_were_made_with_the_model(diffusion, originals):

@@ -71,7 +71,7 @@ def test_a_definition_comes_from_the_class_table():
 def test_a_class_without_what_a_template_asks_for_is_named_even_if_none_of_its_images_is_wanted():
     table = ClassTable({"zero": {"definition": "at 0"}})
     part = ByText(prompts=("the {name}, {definition}",))
-    with pytest.raises(UserError, match='class "one" has no definition, which the template "the {name}, {definition}"'):
+    with pytest.raises(UserError, match=r'class "one" has no definition, which the template "the \{name\}'):
         rows(part, {0: 1}, around([80, 20], names=("zero", "one"), class_table=table))
 
 

@@ -18,13 +18,19 @@ from retrieval_vs_diffusion.strategies.source import Surroundings, class_fields_
 def _generator(entry: Any) -> Any:
     if not isinstance(entry, Mapping) or entry.get("type") == "best_of":
         raise UserError(f"generator: found {entry!r}; the entry of another generator will do")
-    return build_part("retrieval_vs_diffusion.strategies.generate", entry, "generator")
+    generator = build_part("retrieval_vs_diffusion.strategies.generate", entry, "generator")
+    if isinstance(generator, BestOf):  # by its dotted name
+        raise UserError(f"generator: found {entry!r}; the entry of another generator will do")
+    return generator
 
 
 def _score(entry: Any) -> Any:
     if not isinstance(entry, Mapping) or "type" in entry:
         raise UserError(f"score: found {entry!r}; fields of by_text_and_image will do")
-    return build_part("retrieval_vs_diffusion.strategies.retrieve", {"type": "by_text_and_image", **entry}, "score")
+    score = build_part("retrieval_vs_diffusion.strategies.retrieve", {"type": "by_text_and_image", **entry}, "score")
+    if without_effect := sorted(entry.keys() - {"prompts"}):
+        raise UserError(f"score.{without_effect[0]}: has no effect on the score; prompts alone has")
+    return score
 
 
 @part
@@ -37,7 +43,7 @@ class BestOf:
     Args:
         generator: another generate step.
         candidates_per_image: images made for each one that is kept.
-        score: settings of the score; its ``candidates_per_image`` does not count.
+        score: ``prompts`` of the score, by default those of ``by_text_and_image``.
     """
 
     # Parts, not their entries: their code counts in the fingerprint of what is made.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from pydantic import Field
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.conditions import ClassMatrices, Conditions
@@ -42,6 +43,11 @@ class Conditioning:
     prompt: Templates = ("a photo of a {name}",)
     training: PersonalisationTraining = field(default_factory=PersonalisationTraining)
 
+    def __post_init__(self) -> None:
+        """Refuse several templates: a matrix starts from one."""
+        if len(prompts.expand(self.prompt)) > 1:
+            raise UserError(f"prompt: found {', '.join(self.prompt)}; a matrix starts from one template, give one")
+
     @property
     def needs(self) -> tuple[str, ...]:
         """The model, what it is shown, and for clusters CLIP."""
@@ -63,14 +69,16 @@ class Conditioning:
         diffusion, names = surroundings.resources["diffusion"], surroundings.class_names
         cluster_of, counts = self._cluster(surroundings)
         first = np.concatenate([[0], np.cumsum(counts)])
-        starts = [diffusion.encode(prompts.fill(self.prompt[0], each)) for each in surroundings.fields()]
+        (template,) = prompts.expand(self.prompt)
+        starts = [diffusion.encode(prompts.fill(template, each)) for each in surroundings.fields()]
         matrices = torch.nn.Parameter(
             torch.stack([start for start, count in zip(starts, counts, strict=True) for _ in range(count)]).float()
         )
         originals = surroundings.resources["originals"]
         held_out = surroundings.seed("held out")
-        images = encode_originals(diffusion, originals, self.training.held_out_share, held_out)
         rows = torch.from_numpy(first[originals.labels()] + cluster_of)
+        # Every cluster keeps an image to learn from: else its matrix would stay where it starts.
+        images = encode_originals(diffusion, originals, self.training.held_out_share, held_out, groups=rows)
         curve = optimise_denoising(
             diffusion,
             [matrices],
@@ -92,7 +100,7 @@ class Conditioning:
         del diffusion
         tensors = learned.files[_FILE]
         return ClassMatrices(
-            [tensors[name] for name in sorted(tensors)], learned.about["turns"], surroundings.class_names
+            [tensors[f"{label:04d}"] for label in range(len(tensors))], learned.about["turns"], surroundings.class_names
         )
 
     def _cluster(self, surroundings: Surroundings) -> tuple[Int[np.ndarray, " n"], list[int]]:

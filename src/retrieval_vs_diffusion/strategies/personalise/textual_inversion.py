@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.conditions import ClassPrompts, Conditions
@@ -40,6 +42,12 @@ class TextualInversion:
     initial_word: str | None = None
     prompts: Templates = ("a photo of a {name}", "a picture of a {name}", "a {name}")
     training: PersonalisationTraining = field(default_factory=PersonalisationTraining)
+
+    def __post_init__(self) -> None:
+        """Refuse templates in which the pseudo-word would not stand."""
+        for template in self.prompts:
+            if "name" not in prompts.fields_used([template]):
+                raise UserError(f'prompts: found "{template}"; a pseudo-word is learned where {{name}} stands')
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -97,7 +105,7 @@ class TextualInversion:
         )
         learned = table.learned()
         files = {
-            f"{label:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', name)}.safetensors": {word: learned[word]}
+            f"{label:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', name)[:60]}.safetensors": {word: learned[word]}
             for label, (name, word) in enumerate(zip(names, words, strict=True))
         }
         return Learned(surroundings.name, files, {"words": words}, curve, time.perf_counter() - started)
@@ -112,7 +120,12 @@ class TextualInversion:
 def pseudo_words(class_names: Sequence[str]) -> list[str]:
     """A word for each class that no text holds by chance; no two alike."""
     words: list[str] = []
+    taken: set[str] = set()
     for name in class_names:
-        word = f"<{'-'.join(name.split())}>"
-        words.append(word if word not in words else f"<{word.strip('<>')}-{len(words)}>")
+        # What would open or close a token, or spell one of CLIP's own, <|endoftext|>.
+        stem = re.sub(r"[\s<>|]+", "-", unicodedata.normalize("NFC", name))
+        candidates = (f"<{stem}{ending}>" for ending in ("", *(f"-{number}" for number in range(1, len(class_names)))))
+        word = next(each for each in candidates if each.lower() not in taken)  # CLIP's tokenizers know no capitals
+        words.append(word)
+        taken.add(word.lower())
     return words
