@@ -142,6 +142,8 @@ def test_accumulated_batches_are_one_step_over_the_mean_of_all_their_images(unto
 
     monkeypatch.setattr(denoising, "_losses", lambda _d, _s, _c, conditions, *_: conditions.flatten() ** 2)
     parameter = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    summed = []  # the gradient so far, after each batch
+    parameter.register_post_accumulate_grad_hook(lambda each: summed.append(each.grad.clone()))
     settings = PersonalisationTraining(steps=3, batch_size=2, accumulation=3, learning_rate=0.1, looks=1)
     curve = optimise_denoising(untouched, [parameter], conditions_of, images, NAMES, settings, 0, "learning")
     assert len(batches) == 9  # three steps of three batches of two
@@ -152,6 +154,7 @@ def test_accumulated_batches_are_one_step_over_the_mean_of_all_their_images(unto
         difference = by_hand.detach()[images.labels[positions]] - aims[positions]
         seen += (difference**2).tolist()
         by_hand.grad = torch.stack([(2 * difference)[images.labels[positions] == label].sum() / 6 for label in (0, 1)])
+        assert torch.allclose(summed[3 * step + 2], by_hand.grad, rtol=1e-4)
         optimiser.step()
     assert torch.allclose(parameter, by_hand, atol=1e-5)
     assert curve.looks[-1]["train_loss"] == pytest.approx(sum(seen) / 18, rel=1e-5)  # 18 images in all

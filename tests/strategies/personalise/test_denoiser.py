@@ -51,6 +51,15 @@ def test_adapters_are_read_by_diffusers_and_do_what_ours_do(adapters, pristine_p
     assert (abs(one - before) > 1).mean() > 0.01
 
 
+def test_the_taught_model_is_the_one_that_learned(pristine_pipeline, device, originals):
+    """Adapters weigh as much where they are merged as where they were learned: rank and alpha agree."""
+    learner, taught, plain = (copy_of(pristine_pipeline, device) for _ in range(3))
+    LOW_RANK.teach(LOW_RANK.learn(around(learner, originals)), taught, around(taught, originals))
+    learned, merged, before = (images_of(each).astype(int) for each in (learner, taught, plain))
+    assert (abs(learned - merged) <= 1).mean() >= 0.999
+    assert (abs(learned - before) > 1).mean() > 0.01
+
+
 def test_the_learning_changes_nothing_but_the_adapters(pristine_pipeline, device, originals):
     diffusion, untouched = copy_of(pristine_pipeline, device), copy_of(pristine_pipeline, device)
     LOW_RANK.learn(around(diffusion, originals))
