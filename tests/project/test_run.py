@@ -39,11 +39,16 @@ def test_the_leaderboard_has_a_row_for_each_strategy_and_the_promised_columns(fi
     assert table["top1_mean"].between(0, 1).all()
 
 
-def test_every_augmenting_strategy_adds_the_same_number_of_images(finished):
+def test_every_strategy_adds_the_same_number_of_images_or_says_how_many_it_lacks(finished):
     added = pd.read_csv(finished.reporting("leaderboard.csv")).set_index("strategy")["images_added"]
     # The test world trains on 4 images of each of 10 classes and adds 1.0 for each: 4 * 10 * 1.0 = 40.
-    assert added.drop(list(ADD_NOTHING)).eq(40).all()
+    short = "retrieval_image"  # its similarity floor is above what this small pool holds for some classes
+    assert added.drop([*ADD_NOTHING, short]).eq(40).all()
     assert added[list(ADD_NOTHING)].eq(0).all()
+    missing = round(2 * (40 - added[short]))  # over two repetitions
+    assert missing > 0
+    notes = json.loads(finished.reporting("summary.json").read_text())["notes"]
+    assert notes == [f"{short}: {missing} of 80 images could not be brought, all repetitions together"]
 
 
 def test_label_agreement_says_what_it_was_judged_by(finished):
