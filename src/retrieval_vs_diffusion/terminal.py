@@ -71,7 +71,8 @@ def _print_trials(catalog: DataCatalog) -> None:
 
 def trials_table(trials: pd.DataFrame) -> Table:
     """The trials of a tuning for the terminal, the chosen ones in bold."""
-    table = Table(title="What was tried, by validation accuracy", title_justify="left")
+    table = Table(title="Validation accuracy of every trial", title_justify="left")
+    table.add_column("")
     table.add_column("strategy", no_wrap=True)
     table.add_column("settings")
     table.add_column("top-1 on validation", justify="right", no_wrap=True)
@@ -79,8 +80,8 @@ def trials_table(trials: pd.DataFrame) -> Table:
         error = "" if math.isnan(row.val_top1_se) else f" ± {row.val_top1_se * 100:.1f}"
         settings = ", ".join(f"{place}: {value}" for place, value in json.loads(row.settings).items())
         cells = (escape(row.strategy), escape(settings), f"{row.val_top1_mean * 100:.1f} %{error}")
-        table.add_row(*cells, style="bold" if row.chosen else "")
-    table.caption = "the chosen ones in bold; of equals the one that is listed first"
+        table.add_row("*" if row.chosen else "", *cells, style="bold" if row.chosen else "")
+    table.caption = "* chosen; of equals the one that is listed first"
     return table
 
 

@@ -144,6 +144,23 @@ def test_what_went_wrong_with_a_row_is_said():
     broken["repetitions"][0] |= {"diverged": None, "ledger": {"asked": 20, "short_by": 1}}
     assert summary([whole], 0.7)["notes"] == []
     assert summary([whole, broken], 0.7)["notes"] == [
-        'da_fusion: its personalisation diverged (repetition 1, class "zero", step 3); the last good state was used',
+        'da_fusion: its personalisation diverged (repetition 1, class "zero", step 3); the last good state was used, '
+        "and the row stands for nothing in the sentence",
         "da_fusion: 5 of 40 images could not be brought, all repetitions together",
     ]
+
+
+def test_a_row_with_a_classifier_of_its_own_or_that_diverged_stands_for_nothing_in_the_sentence():
+    generated, retrieved = row("prompt", "generate", 0.5, 0.6), row("text", "retrieve", 0.5, 0.62)
+    probe = {**row("probe", "retrieve", 0.9, 0.9, val=0.99), "own_recipe": ["features"]}
+    broken = row("words", "generate", 0.9, 0.9, val=0.99)
+    broken["repetitions"][0]["diverged"] = 'class "zero", step 3'
+    said = summary([generated, retrieved, probe, broken], 0.7)
+    assert said["sentence"] == sentence(generated, retrieved)
+    assert said["notes"][0].startswith("probe: its classifier is trained by a recipe of its own (features)")
+
+
+def test_differences_that_are_alike_are_no_certainty():
+    # 2.0 points in both repetitions: the standard error is zero, and two repetitions show nothing by that
+    said = sentence(row("prompt", "generate", 0.5, 0.6), row("text", "retrieve", 0.52, 0.62))
+    assert said.startswith("2 repetitions that differ alike are too few to tell retrieval (text, 57.0 %)")

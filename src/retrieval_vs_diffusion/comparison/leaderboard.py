@@ -22,6 +22,7 @@ COLUMNS = (
     "seconds",
 )
 _CONFIDENCE = 0.95
+_NO_SPREAD = 1e-9  # a standard error of zero is an accident of few repetitions, and no certainty
 
 
 def leaderboard(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -74,14 +75,28 @@ def _notes(result: dict[str, Any]) -> list[str]:
     """What went wrong with a row and must be known to read it: learning that diverged, images that are short."""
     name, repetitions = result["strategy"], result["repetitions"]
     notes = []
-    diverged = [f"repetition {each['repetition']}, {each['diverged']}" for each in repetitions if each.get("diverged")]
-    if diverged:
-        notes.append(f"{name}: its personalisation diverged ({'; '.join(diverged)}); the last good state was used")
+    if diverged := _diverged(result):
+        notes.append(
+            f"{name}: its personalisation diverged ({'; '.join(diverged)}); the last good state was used, and the "
+            "row stands for nothing in the sentence"
+        )
+    if result.get("own_recipe"):
+        notes.append(
+            f"{name}: its classifier is trained by a recipe of its own ({', '.join(result['own_recipe'])}), which "
+            "alone may make the difference to other rows"
+        )
     asked = sum(each.get("ledger", {}).get("asked", 0) for each in repetitions)
     short = sum(each.get("ledger", {}).get("short_by", 0) for each in repetitions)
     if short:
         notes.append(f"{name}: {short} of {asked} images could not be brought, all repetitions together")
     return notes
+
+
+def _diverged(result: dict[str, Any]) -> list[str]:
+    """In which repetitions the personalisation diverged, and where."""
+    return [
+        f"repetition {each['repetition']}, {each['diverged']}" for each in result["repetitions"] if each.get("diverged")
+    ]
 
 
 def _sentence(results: Sequence[dict[str, Any]], low_label_agreement: float) -> str:
@@ -97,6 +112,8 @@ def _sentence(results: Sequence[dict[str, Any]], low_label_agreement: float) -> 
     points = f"{abs(difference) * 100:.1f} points"
     if pairs < 2 or math.isnan(error):
         return f"One repetition is too few to tell {names} from {others}: they differ by {points}."
+    if error < _NO_SPREAD < abs(difference):
+        return f"{pairs} repetitions that differ alike are too few to tell {names} from {others}: by {points}."
     margin = clear_above(pairs) * error
     if abs(difference) <= margin:
         low, high = (difference - margin) * 100, (difference + margin) * 100
@@ -119,11 +136,18 @@ def clear_above(pairs: int) -> float:
 
 
 def _best(results: Sequence[dict[str, Any]], arm: str, low_label_agreement: float) -> dict[str, Any] | None:
-    """The arm's best row by validation; rows whose images do not show their class stand for nothing."""
+    """The arm's best row by validation.
+
+    Rows whose images do not show their class, whose personalisation diverged or whose classifier is
+    trained by another recipe stand for nothing here.
+    """
     strong = [
         result
         for result in results
-        if result.get("arm") == arm and not _row(result)["label_agreement"] < low_label_agreement
+        if result.get("arm") == arm
+        and not _row(result)["label_agreement"] < low_label_agreement
+        and not result.get("own_recipe")
+        and not _diverged(result)
     ]
     return max(strong, key=lambda each: np.mean([r["val_top1"] for r in each["repetitions"]]), default=None)
 

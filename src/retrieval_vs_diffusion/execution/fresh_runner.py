@@ -62,7 +62,7 @@ class FreshRunner(SequentialRunner):
             self._compare_the_others(pipeline, catalog, hook_manager, run_id)
             name, error = next(iter(failure.failed.items()))
             if find_user_error(error) is None:
-                raise error from None  # an error of this project's: its traceback is wanted
+                raise error from error.__cause__  # its traceback is wanted, and the worker's stands in the cause
             more = f" (and {len(failure.failed) - 1} more steps failed, see above)" if len(failure.failed) > 1 else ""
             raise UserError(f"{name}: {_reason(error)}{more}; everything that does not need it is done") from error
 

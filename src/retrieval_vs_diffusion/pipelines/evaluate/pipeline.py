@@ -38,7 +38,13 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         collected["originals"] = "target.reservoir"
     else:
         made += [_measure_node(study, strategy, draw) for draw in study.draws("added_images")]
-    about = {"strategy": strategy.name, "arm": strategy.arm, "description": strategy.description}
+    about = {
+        "strategy": strategy.name,
+        "arm": strategy.arm,
+        "description": strategy.description,
+        # How batches are mixed is each row's to choose; anything else makes it another classifier.
+        "own_recipe": sorted(strategy.classifier.model_fields_set - {"added_share"}),
+    }
     collect = Node(
         bound(nodes.collect_results, about, [str(repetition) for repetition in study.repetitions]),
         inputs=collected,
