@@ -11,6 +11,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 
+from retrieval_vs_diffusion import classify
 from retrieval_vs_diffusion.errors import did_you_mean, find_user_error
 
 _RUNNER = "retrieval_vs_diffusion.execution.fresh_runner.FreshRunner"
@@ -67,3 +68,4 @@ def _with_defaults(command: click.Command) -> _RunCommand:
 
 
 cli.add_command(_with_defaults(kedro_run))
+cli.add_command(classify.command)

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from retrieval_vs_diffusion.comparison.ledger import totals
 from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.execution.freshness import path_of, read_record
 from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
@@ -21,7 +22,10 @@ from retrieval_vs_diffusion.tracking import EXPERIMENT
 
 logger = logging.getLogger(__name__)
 # Under one protocol these may differ: which strategies, how many repetitions, on which device.
-_NOT_PROTOCOL = {"only", "strategies", "personalisations", "repetitions", "compute", "workers", "pretraining", "tune"}
+_NOT_PROTOCOL = {"only", "strategies", "personalisations", "repetitions", "compute", "workers", "pretraining", "tune"} | {
+    "strategy",
+    "export",
+}
 
 
 def open_experiment(project: Path) -> tuple[MlflowClient, str]:
@@ -156,7 +160,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for stage, seconds in figures["seconds"].items():
         yield f"seconds/{stage}", seconds
     yield "seconds", sum(figures["seconds"].values())
-    for column, count in figures["ledger"].items():
+    for column, count in totals(figures["ledger"]).items():
         yield f"ledger/{column}", count
 
 

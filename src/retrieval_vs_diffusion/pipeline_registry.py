@@ -1,21 +1,28 @@
-"""The project's pipelines by name: the six stages, ``pretrain``, ``tune``, and each strategy with all it needs."""
+"""The project's pipelines by name: the six stages, each strategy with all it needs, and what is run on demand."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from kedro.pipeline import Pipeline
 
 from retrieval_vs_diffusion.pipelines import (
+    added_images,
     data_ingest,
     evaluate,
+    export,
     index_build,
+    leak_comparison,
     pretrain,
     retrieve,
+    size_curve,
     synthesize,
     train,
     tune,
 )
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
 from retrieval_vs_diffusion.study import Study
+from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE
 from retrieval_vs_diffusion.world import current_study
 
 STAGES = {
@@ -32,26 +39,35 @@ def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines of the current world.
 
     ``only`` leaves strategies out of ``__default__`` and of the stages; each strategy's own pipeline is
-    there all the same. ``pretrain`` is there in worlds that train their own models, ``tune`` always;
-    neither is part of a plain run.
+    there all the same. ``pretrain`` is there in worlds that train their own models, ``tune``, ``added_images``
+    and ``export`` always; none of them is part of a plain run.
     """
     study = current_study()
     everything = whole_study(study)
-    chosen = sum((_strategy_pipeline(everything, name) for name in study.chosen), Pipeline([]))
-    pipelines = {"__default__": chosen}
-    pipelines |= {name: stage.create_pipeline(study) & chosen for name, stage in STAGES.items()}
-    pipelines |= {name: _strategy_pipeline(everything, name) for name in study.strategies}
+    rows = {name: _strategy_pipeline(everything, name) for name in study.strategies}
+    chosen = sum((rows[name] for name in study.chosen), _aside(everything, study.chosen))
+    pipelines = {"__default__": chosen, **{name: chosen.only_nodes_with_tags(name) for name in STAGES}, **rows}
+    pipelines |= {SIZE_CURVE: _aside(everything, []), LEAK_COMPARISON: _aside(everything, study.strategies)}
     if study.parameters.pretraining is not None:
         pipelines["pretrain"] = pretrain.create_pipeline(study)
-    return {**pipelines, "tune": tune.create_pipeline(study)}
+    on_demand = {"tune": tune, "added_images": added_images, "export": export}
+    return pipelines | {name: module.create_pipeline(study) for name, module in on_demand.items()}
 
 
 def whole_study(study: Study) -> Pipeline:
-    """All stages with all strategies."""
-    return sum((stage.create_pipeline(study) for stage in STAGES.values()), Pipeline([]))
+    """All stages with all strategies, and what is compared beside the table."""
+    parts = (*STAGES.values(), size_curve, leak_comparison)
+    return sum((part.create_pipeline(study) for part in parts), Pipeline([]))
 
 
 def _strategy_pipeline(everything: Pipeline, name: str) -> Pipeline:
     """One strategy with all that it needs, then the comparison with whatever other rows hold."""
     comparison = [node for node in everything.nodes if node.namespace == COMPARISON]
     return everything.to_outputs(f"{name}.results") + Pipeline(comparison)
+
+
+def _aside(everything: Pipeline, rows: Iterable[str]) -> Pipeline:
+    """The size curve, and the given rows with leaks let through: what a plain run makes beside the rows."""
+    wanted = {f"{SIZE_CURVE}.outcomes", *(f"{LEAK_COMPARISON}.{name}.outcomes" for name in rows)}
+    made = wanted & everything.all_outputs()
+    return everything.to_outputs(*made) if made else Pipeline([])

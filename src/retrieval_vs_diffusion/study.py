@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.images.screening import Screening
 from retrieval_vs_diffusion.images.target import SubsetDraw
@@ -67,6 +68,41 @@ class Repetitions(BaseModel):
     redraw: tuple[Purpose, ...] = ("target_subset", "personalisation", "added_images", "classifier")
 
 
+class SizeCurve(BaseModel):
+    """At which numbers of real images the baseline is trained, to tell what a row is worth in real images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.5, 2, 3)  # up to all that are held back
+
+
+class LeakComparison(BaseModel):
+    """Which rows are trained a second time with copies of test images let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arms: tuple[Literal["retrieve", "generate", "both"], ...] = ("retrieve", "both")
+
+
+class AddedImages(BaseModel):
+    """What the pipeline ``added_images`` varies: how many images are added, and how they are mixed in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1, 2, 3, 6)
+    added_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5, 0.75)
+    repetitions: Annotated[int, Field(ge=1)] = 5
+
+
+class PublishedFigures(BaseModel):
+    """Figures that others published for the rows of a world, shown beside ours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    top1: dict[str, tuple[float, float]]  # percent and its error, by strategy
+
+
 class Tune(BaseModel):
     """What the pipeline ``tune`` tries, on validation alone."""
 
@@ -74,6 +110,14 @@ class Tune(BaseModel):
 
     repetitions: Annotated[int, Field(ge=1)] = 3
     trials: dict[str, list[dict[str, Any]]]  # of each strategy: settings by their dotted place in its entry
+
+
+class Export(BaseModel):
+    """What the pipeline ``export`` takes home, besides whose it is (``strategy``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repetition: Annotated[int, Field(ge=0)] = 0
 
 
 class Parameters(BaseModel):
@@ -98,6 +142,13 @@ class Parameters(BaseModel):
     has_judge: bool = False
     pretraining: Pretraining | None = None
     tune: Tune | None = None
+    strategy: str | None = None  # whose training set and classifier the pipeline `export` writes
+    export: Export = Export()
+    size_curve: SizeCurve = SizeCurve()
+    leak_comparison: LeakComparison = LeakComparison()
+    added_images: AddedImages = AddedImages()
+    price: Price = Price()
+    published: PublishedFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +253,12 @@ _RESERVED = frozenset(
         "pool",
         "comparison",
         "tune",
+        "export",
+        "classify",
         "personalise",
+        "size_curve",
+        "leak_comparison",
+        "added_images",
         "__default__",
         EVERY_STRATEGY,
     }

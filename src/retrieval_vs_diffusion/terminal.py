@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from retrieval_vs_diffusion.execution.freshness import path_of
+from retrieval_vs_diffusion.export_terminal import print_export
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,9 @@ class LeaderboardHook:
         """Print what the run was for."""
         if "tuning.trials" in pipeline.all_outputs():
             _print_trials(catalog)
+            return
+        if any(name.startswith("export.") for name in pipeline.all_outputs()):
+            print_export(catalog, self._project)
             return
         if "comparison.report" not in pipeline.all_outputs():
             get_console().print("\nDone; `kedro run` brings the leaderboard up to date.", highlight=False)

@@ -11,6 +11,7 @@ from kedro.framework.context import KedroContext
 from retrieval_vs_diffusion.study import Study, read_study
 
 _study: Study | None = None
+_run: tuple[str | None, dict[str, Any]] = (None, {})
 
 
 class WorldContext(KedroContext):
@@ -21,8 +22,9 @@ class WorldContext(KedroContext):
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
-        global _study
+        global _study, _run
         _study = read_study(self.config_loader["parameters"], Path(self.project_path))
+        _run = (self.env, dict(self.config_loader.runtime_params or {}))
         from kedro.framework.project import pipelines
 
         pipelines.configure("retrieval_vs_diffusion.pipeline_registry")  # drops what another world built
@@ -31,6 +33,11 @@ class WorldContext(KedroContext):
 def current_study() -> Study:
     """The study of the current context; of the base world where there is none, as in ``kedro registry list``."""
     return _study if _study is not None else _base_study()
+
+
+def current_run() -> tuple[str | None, dict[str, Any]]:
+    """The environment of the current context, and the parameters that were given on the command line."""
+    return _run
 
 
 def _base_study() -> Study:

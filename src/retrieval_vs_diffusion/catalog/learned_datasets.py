@@ -31,12 +31,14 @@ class LearnedDataset(AbstractDataset["Learned", "Learned"]):
 
     def load(self) -> Learned:
         """Read what is said of the tensors and the learning curve; each file is read when it is asked for."""
+        from retrieval_vs_diffusion.models.cost_meter import Cost
         from retrieval_vs_diffusion.strategies.learned import Learned
         from retrieval_vs_diffusion.training.denoising import LearningCurve
 
         about = json.loads((self._filepath / _LEARNED).read_text())
         files = _SafetensorsFiles(self._filepath, about["files"])
-        return Learned(about["name"], files, about["about"], LearningCurve(**about["curve"]), about["seconds"])
+        curve, cost = LearningCurve(**about["curve"]), Cost.from_dict(about["cost"])
+        return Learned(about["name"], files, about["about"], curve, cost)
 
     def save(self, data: Learned) -> None:
         """Write the files, and the rest as JSON."""
@@ -49,7 +51,7 @@ class LearnedDataset(AbstractDataset["Learned", "Learned"]):
             "files": sorted(data.files),
             "about": data.about,
             "curve": asdict(data.curve),
-            "seconds": data.seconds,
+            "cost": data.cost.to_dict(),
         }
         with replacing(self._filepath) as folder:
             folder.mkdir()

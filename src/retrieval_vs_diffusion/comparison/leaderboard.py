@@ -1,15 +1,19 @@
-"""The leaderboard, and one sentence on what it says."""
+"""The leaderboard: a row a strategy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from retrieval_vs_diffusion.comparison.accuracy import standard_error
+from retrieval_vs_diffusion.comparison.baseline import BASELINE
+from retrieval_vs_diffusion.comparison.intervals import crossed_interval
+from retrieval_vs_diffusion.comparison.outcomes import Outcomes
+from retrieval_vs_diffusion.comparison.real_images import RealImages
 
 COLUMNS = (
     "strategy",
@@ -20,145 +24,77 @@ COLUMNS = (
     "label_agreement",
     "agreement_by",
     "seconds",
+    "top1_low",
+    "top1_high",
+    "val_top1_mean",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "verdict",
+    "real_images",
+    "real_images_low",
+    "real_images_high",
+    "worth",
 )
-_CONFIDENCE = 0.95
-_NO_SPREAD = 1e-9  # a standard error of zero is an accident of few repetitions, and no certainty
 
 
-def leaderboard(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def leaderboard(
+    results: Mapping[str, Mapping[str, Any]],
+    outcomes: Mapping[str, Outcomes],
+    comparisons: pd.DataFrame,
+    worth: Mapping[str, RealImages],
+) -> pd.DataFrame:
     """A row a strategy.
 
-    ``top1_mean`` and ``label_agreement`` are fractions; ``top1_se`` is the standard deviation over
-    repetitions divided by the root of their number; ``images_added`` and ``seconds`` (personalising,
-    bringing images, training) are means of a repetition.
+    Args:
+        results: of each strategy, as ``gather`` makes them.
+        outcomes: of each strategy.
+        comparisons: as ``compare_pairs`` makes them.
+        worth: of each strategy that the size curve can tell it of.
+
+    Returns:
+        Accuracies and agreements are fractions. ``top1_se`` is the standard deviation over repetitions
+        divided by the root of their number; ``top1_low`` and ``top1_high`` the 95 % interval over repetitions
+        and test images; ``images_added`` and ``seconds`` (personalising, bringing and screening images,
+        training) are means of a repetition. ``gain`` is the paired difference to the baseline with its
+        interval and ``verdict``; ``real_images`` is how many more real images a class a row is worth, infinite
+        outside of the size curve, and ``worth`` the same in words. What is not known is NaN or empty.
     """
-    return pd.DataFrame([_row(each) for each in results], columns=list(COLUMNS))
+    against = {row["first"]: row for row in comparisons.to_dict("records") if row["second"] == BASELINE}
+    rows = [_row(each, outcomes[name], against.get(name), worth.get(name)) for name, each in results.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(result: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    result: Mapping[str, Any], outcomes: Outcomes, gain: Mapping[str, Any] | None, worth: RealImages | None
+) -> dict[str, Any]:
     repetitions = result["repetitions"]
     accuracies = np.array([each["top1"] for each in repetitions])
-    agreements = [each["label_agreement"] for each in repetitions if each["label_agreement"] is not None]
+    interval = crossed_interval(outcomes.correct.astype(float))
     return {
         "strategy": result["strategy"],
         "repetitions": len(repetitions),
         "top1_mean": accuracies.mean(),
         "top1_se": standard_error(accuracies),
         "images_added": np.mean([each["images_added"] for each in repetitions]),
-        "label_agreement": np.mean(agreements) if agreements else math.nan,
+        "label_agreement": label_agreement(result),
         "agreement_by": repetitions[0]["agreement_by"] or "",
         "seconds": np.mean([sum(each["seconds"].values()) for each in repetitions]),
+        "top1_low": interval.low,
+        "top1_high": interval.high,
+        "val_top1_mean": np.mean([each["val_top1"] for each in repetitions]),
+        "gain": gain["difference"] if gain else math.nan,
+        "gain_low": gain["low"] if gain else math.nan,
+        "gain_high": gain["high"] if gain else math.nan,
+        "verdict": gain["verdict"] if gain else "",
+        "real_images": worth.more if worth else math.nan,
+        "real_images_low": worth.low if worth else math.nan,
+        "real_images_high": worth.high if worth else math.nan,
+        "worth": worth.in_words() if worth else "",
     }
 
 
-def summary(results: Sequence[dict[str, Any]], low_label_agreement: float) -> dict[str, Any]:
-    """What the numbers say in one sentence, and which rows must be read with care, and why.
-
-    The best retrieval row and the best generation row are chosen by validation accuracy, among those
-    whose label agreement is not too low; their difference on test is taken repetition by repetition,
-    with the 95 % interval of Student's t. It is too close to call where the interval holds zero.
-    """
-    marked = [
-        row["strategy"]
-        for row in map(_row, results)
-        if row["label_agreement"] is not None and row["label_agreement"] < low_label_agreement
-    ]
-    return {
-        "sentence": _sentence(results, low_label_agreement),
-        "low_label_agreement": marked,
-        "threshold": low_label_agreement,
-        "notes": [note for result in results for note in _notes(result)],
-    }
-
-
-def _notes(result: dict[str, Any]) -> list[str]:
-    """What went wrong with a row and must be known to read it: learning that diverged, images that are short."""
-    name, repetitions = result["strategy"], result["repetitions"]
-    notes = []
-    if diverged := _diverged(result):
-        notes.append(
-            f"{name}: its personalisation diverged ({'; '.join(diverged)}); the last good state was used, and the "
-            "row stands for nothing in the sentence"
-        )
-    if result.get("own_recipe"):
-        notes.append(
-            f"{name}: its classifier is trained by a recipe of its own ({', '.join(result['own_recipe'])}), which "
-            "alone may make the difference to other rows"
-        )
-    asked = sum(each.get("ledger", {}).get("asked", 0) for each in repetitions)
-    short = sum(each.get("ledger", {}).get("short_by", 0) for each in repetitions)
-    if short:
-        notes.append(f"{name}: {short} of {asked} images could not be brought, all repetitions together")
-    return notes
-
-
-def _diverged(result: dict[str, Any]) -> list[str]:
-    """In which repetitions the personalisation diverged, and where."""
-    return [
-        f"repetition {each['repetition']}, {each['diverged']}" for each in result["repetitions"] if each.get("diverged")
-    ]
-
-
-def _sentence(results: Sequence[dict[str, Any]], low_label_agreement: float) -> str:
-    retrieved, generated = (_best(results, arm, low_label_agreement) for arm in ("retrieve", "generate"))
-    if retrieved is None or generated is None:
-        missing = "retrieves" if retrieved is None else "generates"
-        return (
-            f"No row here {missing} images that show their class, so retrieval and generation cannot be compared yet."
-        )
-    difference, error, pairs = _paired(retrieved, generated)
-    names = f"retrieval ({retrieved['strategy']}, {_percent(retrieved)})"
-    others = f"generation ({generated['strategy']}, {_percent(generated)})"
-    points = f"{abs(difference) * 100:.1f} points"
-    if pairs < 2 or math.isnan(error):
-        return f"One repetition is too few to tell {names} from {others}: they differ by {points}."
-    if error < _NO_SPREAD < abs(difference):
-        return f"{pairs} repetitions that differ alike are too few to tell {names} from {others}: by {points}."
-    margin = clear_above(pairs) * error
-    if abs(difference) <= margin:
-        low, high = (difference - margin) * 100, (difference + margin) * 100
-        interval = f"95 % interval of retrieval minus generation {low:.1f} to {high:.1f}, {pairs} paired repetitions"
-        return f"Too close to call: {names} and {others} differ by {points} ({interval})."
-    more, less = (names, others) if difference > 0 else (others, names)
-    low, high = (abs(difference) - margin) * 100, (abs(difference) + margin) * 100
-    interval = f"95 % interval {low:.1f} to {high:.1f}, {pairs} paired repetitions"
-    return f"{more[0].upper()}{more[1:]} helped more than {less}, by {points} ({interval})."
-
-
-def clear_above(pairs: int) -> float:
-    """How many standard errors a mean of paired differences must be away from zero to be more than chance.
-
-    Student's t at 95 %, two-sided: 12.7 for 2 pairs, 2.8 for 5, 2.1 for 20.
-    """
-    from scipy.stats import t
-
-    return float(t.ppf((1 + _CONFIDENCE) / 2, pairs - 1))
-
-
-def _best(results: Sequence[dict[str, Any]], arm: str, low_label_agreement: float) -> dict[str, Any] | None:
-    """The arm's best row by validation.
-
-    Rows whose images do not show their class, whose personalisation diverged or whose classifier is
-    trained by another recipe stand for nothing here.
-    """
-    strong = [
-        result
-        for result in results
-        if result.get("arm") == arm
-        and not _row(result)["label_agreement"] < low_label_agreement
-        and not result.get("own_recipe")
-        and not _diverged(result)
-    ]
-    return max(strong, key=lambda each: np.mean([r["val_top1"] for r in each["repetitions"]]), default=None)
-
-
-def _paired(first: dict[str, Any], second: dict[str, Any]) -> tuple[float, float, int]:
-    """Mean difference of top-1, its standard error, and the number of repetitions that both have."""
-    one = {each["repetition"]: each["top1"] for each in first["repetitions"]}
-    other = {each["repetition"]: each["top1"] for each in second["repetitions"]}
-    differences = np.array([one[number] - other[number] for number in sorted(one.keys() & other.keys())])
-    return float(differences.mean()), standard_error(differences), len(differences)
-
-
-def _percent(result: dict[str, Any]) -> str:
-    return f"{np.mean([each['top1'] for each in result['repetitions']]) * 100:.1f} %"
+def label_agreement(result: Mapping[str, Any]) -> float:
+    """Mean over repetitions of the share of images that show their class; NaN where nothing was judged."""
+    known = [each["label_agreement"] for each in result["repetitions"] if each["label_agreement"] is not None]
+    return float(np.mean(known)) if known else math.nan

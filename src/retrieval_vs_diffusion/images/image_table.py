@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         pa.field("recipe", pa.string()),  # JSON: what else it takes to generate it again
         pa.field("similarity", pa.float32()),  # to the query that found it
         pa.field("parent", pa.string()),  # image_id of the image it was made from
+        pa.field("refused", pa.string()),  # why the screening refused it; null for images that are used
     ],
     metadata={b"huggingface": json.dumps(_HUGGING_FACE_FEATURES).encode()},
 )
@@ -100,6 +101,15 @@ class ImageTable:
     def take(self, rows: Sequence[int] | np.ndarray) -> ImageTable:
         """The rows at these positions, in this order."""
         return ImageTable(self.table.take(pa.array(np.asarray(rows, dtype=np.int64))))
+
+    def first_of_each_class(self, count: int) -> ImageTable:
+        """The first ``count`` rows of each label, in the table's order; ledgers are dropped."""
+        labels = self.labels()
+        rank = np.empty(len(labels), dtype=np.int64)  # of each row among those of its label
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            rank[members] = np.arange(len(members))
+        return self.take(np.flatnonzero(rank < count))
 
     def row(self, position: int) -> dict[str, Any]:
         """One row as a dictionary."""

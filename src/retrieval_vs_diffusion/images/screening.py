@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from jaxtyping import Bool
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval_vs_diffusion.images import codec
@@ -14,7 +16,12 @@ from retrieval_vs_diffusion.images.near_duplicates import THUMBNAIL, NearDuplica
 if TYPE_CHECKING:
     import pandas as pd
 
-REASONS = ("broken", "black", "duplicate", "leak")
+REASONS = ("broken", "black", "duplicate", "leak", "below_floor")
+
+
+def reason_of(refused: str) -> str:
+    """The reason, one of ``REASONS``, that a refusal begins with; after a colon it may say more."""
+    return refused.partition(":")[0]
 
 
 class Screening(BaseModel):
@@ -49,33 +56,50 @@ class Gate:
     Args:
         settings: thresholds.
         protected: fingerprints as ``fingerprint`` makes them.
+        lets_leaks_through: only to measure what contamination would have bought.
     """
 
-    def __init__(self, settings: Screening, protected: pd.DataFrame) -> None:
+    def __init__(self, settings: Screening, protected: pd.DataFrame, lets_leaks_through: bool = False) -> None:
         self.settings = settings
+        self._lets_leaks_through = lets_leaks_through
+        self._protected_names = (protected["part"] + " image " + protected["image_id"]).tolist()
         flat = [np.frombuffer(data, dtype=np.uint8) for data in protected["thumbnail"]]
         thumbnails = np.stack(flat) if flat else np.zeros((0, THUMBNAIL * THUMBNAIL), np.uint8)
         self._protected = NearDuplicates(thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL))
         self._seen: set[str] = set()
 
+    def leaking(self, images: Sequence[np.ndarray | None]) -> Bool[np.ndarray, " n"]:
+        """Which images are near-duplicates of protected ones; None, a broken image, is none."""
+        whole = [index for index, image in enumerate(images) if image is not None]
+        similarity, _ = self._protected.nearest([images[index] for index in whole])
+        found = np.zeros(len(images), dtype=bool)
+        found[whole] = similarity >= self.settings.leak_similarity
+        return found
+
     def judge(self, rows: list[dict[str, Any]]) -> list[str | None]:
-        """For each image row the reason why it is refused, or None if it may be used."""
-        verdicts: list[str | None] = [None] * len(rows)
+        """For each image row why it is refused, or None if it may be used.
+
+        A refusal begins with one of ``REASONS``. Rows that their source already marked in ``refused``
+        (what lies below its floor) are refused as they say.
+        """
+        verdicts: list[str | None] = [row.get("refused") for row in rows]
         whole, images = [], []
         for index, row in enumerate(rows):
+            if verdicts[index] is not None:
+                continue
             try:
                 images.append(codec.decode(row["image"]["bytes"]))
                 whole.append(index)
             except codec.BrokenImageError:
                 verdicts[index] = "broken"
-        similarity, _ = self._protected.nearest(images)
-        for index, image, similar in zip(whole, images, similarity, strict=True):
+        similarity, nearest = self._protected.nearest(images)
+        for index, image, similar, copied in zip(whole, images, similarity, nearest, strict=True):
             if image.max() < self.settings.black_below:
                 verdicts[index] = "black"
             elif rows[index]["content_hash"] in self._seen:
                 verdicts[index] = "duplicate"
-            elif similar >= self.settings.leak_similarity:
-                verdicts[index] = "leak"
+            elif similar >= self.settings.leak_similarity and not self._lets_leaks_through:
+                verdicts[index] = f"leak: correlates {similar:.2f} with {self._protected_names[copied]}"
             else:
                 self._seen.add(rows[index]["content_hash"])
         return verdicts

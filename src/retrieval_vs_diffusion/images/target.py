@@ -37,6 +37,23 @@ class SubsetDraw:
         """The originals: ``per_class`` images of each class, classes in order."""
         return reservoir.take(self._rows(reservoir, class_names, per_class)[0])
 
+    def first(
+        self, reservoir: ImageTable, class_names: Sequence[str], per_class: int, times: float = 1.0
+    ) -> ImageTable:
+        """So many times ``per_class`` images of each class, at least one and at most all of the reservoir.
+
+        Smaller draws are part of larger ones; ``times=1`` gives the originals.
+        """
+        if times == 1:
+            return self.train(reservoir, class_names, per_class)
+        train, held_back = self._rows(reservoir, class_names, per_class)
+        labels = reservoir.labels()
+        rows = np.array([*train, *held_back], dtype=np.int64)
+        number = max(1, round(times * per_class))
+        return reservoir.take(
+            np.concatenate([rows[labels[rows] == label][:number] for label in range(len(class_names))])
+        )
+
     def held_back(self, reservoir: ImageTable, class_names: Sequence[str], per_class: int) -> ImageTable:
         """All other images, in random order within each class: the first k of a class are a draw of k."""
         return reservoir.take(self._rows(reservoir, class_names, per_class)[1])

@@ -91,9 +91,29 @@ class Classifier:
             "image_size": self.image_size,
             "features": self.features,
             "clip_name": self.clip_name,
+            "preprocessing": self._preprocessing(),
         }
         weights = {key: value.contiguous() for key, value in self.network.state_dict().items()}
         save_file(weights, path, metadata={"classifier": json.dumps(description)})
+
+    def _preprocessing(self) -> dict[str, Any]:
+        """What becomes of an image before the network sees it, for who uses the file without this package."""
+        size = self.image_size
+        if self.clip_name is None:
+            then = {"mean": [MEAN] * 3, "standard_deviation": [DEVIATION] * 3}
+            steps = "divide by 255, subtract the mean, divide by the standard deviation"
+        else:
+            then = {"clip_name": self.clip_name}
+            steps = "the unit-length image embedding of that CLIP model, with its own mean and standard deviation"
+        cut = f"resize the short side to {size} pixels (bicubic), crop the centre {size} x {size}"
+        return {
+            "in_words": f"RGB; {cut}; {steps}",
+            "short_side": size,
+            "interpolation": "bicubic",
+            "centre_crop": size,
+            "channels": "RGB",
+            **then,
+        }
 
     @classmethod
     def load(cls, path: Path) -> Classifier:
@@ -108,15 +128,22 @@ class Classifier:
             with safe_open(path, framework="pt") as file:
                 description = json.loads((file.metadata() or {})["classifier"])
                 weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, OSError, ValueError) as error:
-            raise UserError(f"{path} is no classifier as this project saves them: {error!r}") from error
-        names, clip_name = tuple(description["class_names"]), description.get("clip_name")
-        if clip_name is None:
-            network = create_network(description["model"], len(names))
-        else:
-            network = nn.Linear(weights["weight"].shape[1], len(names))
-        network.load_state_dict(weights)
-        return cls(network.eval(), description["model"], names, description["image_size"], clip_name)
+            names, clip_name = tuple(map(str, description["class_names"])), description.get("clip_name")
+            image_size = int(description["image_size"])
+            if not names or image_size < 1:
+                raise ValueError(f"{len(names)} classes, image_size {image_size}")
+            if clip_name is None:
+                network = create_network(description["model"], len(names))
+            else:
+                network = nn.Linear(weights["weight"].shape[1], len(names))
+            network.load_state_dict(weights)
+            return cls(network.eval(), description["model"], names, image_size, clip_name)
+        except (SafetensorError, LookupError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise UserError(f"{path} is no classifier as this project saves them: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(repr(error).split())[:200]
 
 
 def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module:

@@ -5,67 +5,102 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.screening import REASONS, Gate
+from retrieval_vs_diffusion.images.screening import REASONS, Gate, reason_of
 from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings, consumes_previous
 
 logger = logging.getLogger(__name__)
 
+EXAMPLES = 4  # refused images that are kept of each class and reason
 
-def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gate: Gate) -> ImageTable:
+
+@dataclass(frozen=True)
+class Collected:
+    """What one step brought.
+
+    Args:
+        images: those that came through, by class and number; their ledger has an entry a step.
+        refused: examples of those that did not, with why in ``refused``.
+    """
+
+    images: ImageTable
+    refused: ImageTable
+
+
+def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gate: Gate) -> Collected:
     """Bring ``per_class`` screened images of every class, or as many as the source has.
 
     Images of earlier steps (``surroundings.previous``) are kept and count towards the number, but for a
     source that makes its images from them.
 
     Returns:
-        The images by class and number, with a ledger: for each class the images ``asked``, ``made``
-        (found or generated), refused for each of ``REASONS``, ``topped_up`` (made after the first
-        round), ``used`` and ``short_by``; and the ``seconds`` that it took with the steps before.
+        The images, with a ledger ``{"steps": [...]}`` to which this step's entry is added: under ``classes``
+        for each class the images ``asked``, ``brought`` (found or generated), refused for each of
+        ``REASONS``, ``topped_up`` (brought after the first round), ``used`` and ``short_by``, so that
+        ``brought`` is what was used and refused, and ``asked`` what was used and is short; under ``seconds``
+        what ``bring`` and ``screen`` took.
 
     Raises:
         ValueError: if the source brings images of a class that it was not asked for, or more of them.
     """
-    started = time.perf_counter()
-    names = surroundings.class_names
     previous = None if consumes_previous(source) else surroundings.previous
-    kept: list[list[dict[str, Any]]] = [[] for _ in names]
+    kept: list[list[dict[str, Any]]] = [[] for _ in surroundings.class_names]
     if previous is not None:
         gate.judge(previous.table.to_pylist())  # so that their duplicates are refused
         for row in previous.table.to_pylist():
             kept[row["label"]].append(row)
-    counts = [dict.fromkeys(("made", *REASONS, "topped_up"), 0) for _ in names]
     earlier = [len(rows) for rows in kept]
+    counts = [dict.fromkeys(("brought", *REASONS, "topped_up"), 0) for _ in kept]
+    seconds = {"bring": 0.0, "screen": 0.0}
+    examples: list[dict[str, Any]] = []
+    exhausted: set[int] = set()
     for attempt in range(gate.settings.rounds):
-        missing = {label: per_class - len(rows) for label, rows in enumerate(kept) if len(rows) < per_class}
+        missing = {
+            label: per_class - len(rows)
+            for label, rows in enumerate(kept)
+            if len(rows) < per_class and label not in exhausted
+        }
         if not missing:
             break
-        first = {label: counts[label]["made"] for label in missing}
+        started = time.perf_counter()
+        first = {label: counts[label]["brought"] for label in missing}
         rows = list(source.propose(missing, first, surroundings))
         if not rows:
             break
         _check_brought(rows, missing, surroundings)
-        for row, reason in zip(rows, gate.judge(rows), strict=True):
+        brought_at = time.perf_counter()
+        for row, refused in zip(rows, gate.judge(rows), strict=True):
             count = counts[row["label"]]
-            count["made"] += 1
+            count["brought"] += 1
             count["topped_up"] += attempt > 0
-            if reason is None:
+            if refused is None:
                 kept[row["label"]].append(row)
-            else:
-                count[reason] += 1
-    by_class = {}
-    for label, name in enumerate(names):
-        used = len(kept[label]) - earlier[label]
-        asked = max(0, per_class - earlier[label])
-        by_class[name] = {"asked": asked, **counts[label], "used": used, "short_by": asked - used}
-    short = sum(each["short_by"] for each in by_class.values())
+                continue
+            reason = reason_of(refused)
+            count[reason] += 1
+            if count[reason] <= EXAMPLES:
+                examples.append({**row, "refused": refused})
+            if reason == "below_floor":  # a source shows those when nothing above its floor is left
+                exhausted.add(row["label"])
+        seconds["bring"] += brought_at - started
+        seconds["screen"] += time.perf_counter() - brought_at
+    classes = {
+        name: _line(counts[label], max(0, per_class - earlier[label]), len(kept[label]) - earlier[label])
+        for label, name in enumerate(surroundings.class_names)
+    }
+    short = sum(each["short_by"] for each in classes.values())
     if short:
-        logger.warning("%s: %d of %d images could not be brought", surroundings.strategy, short, per_class * len(names))
-    earlier_seconds = surroundings.previous.ledger.get("seconds", 0.0) if surroundings.previous is not None else 0.0
-    ledger = {"classes": by_class, "seconds": time.perf_counter() - started + earlier_seconds}
-    return ImageTable.from_rows((row for rows in kept for row in rows), ledger)
+        logger.warning("%s: %d of %d images could not be brought", surroundings.strategy, short, per_class * len(kept))
+    steps = [*steps_of(surroundings.previous), {"classes": classes, "seconds": seconds}]
+    images = ImageTable.from_rows((row for rows in kept for row in rows), {"steps": steps})
+    return Collected(images, ImageTable.from_rows(examples))
+
+
+def _line(counts: dict[str, int], asked: int, used: int) -> dict[str, int]:
+    return {"asked": asked, **counts, "used": used, "short_by": asked - used}
 
 
 def _check_brought(rows: list[dict[str, Any]], asked: dict[int, int], surroundings: Surroundings) -> None:
@@ -78,6 +113,11 @@ def _check_brought(rows: list[dict[str, Any]], asked: dict[int, int], surroundin
             )
 
 
-def total(ledger: dict[str, Any], column: str) -> int:
-    """Sum of one column of a ledger over its classes."""
-    return sum(each[column] for each in ledger.get("classes", {}).values())
+def steps_of(images: ImageTable | None) -> list[dict[str, Any]]:
+    """The ledger's entries of the steps that brought a table's images, in order."""
+    return list(images.ledger.get("steps", [])) if images is not None else []
+
+
+def total(step: dict[str, Any], column: str) -> int:
+    """Sum of one column of a step's entry over its classes."""
+    return sum(each[column] for each in step["classes"].values())

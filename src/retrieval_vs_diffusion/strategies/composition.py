@@ -26,6 +26,25 @@ class Step:
     source: ImageSource
 
 
+@dataclass(frozen=True)
+class Variant:
+    """How a comparison beside the table departs from a row of it; no YAML entry can ask for it.
+
+    Args:
+        of: the row; its seeds are used, so that what is not varied is the same.
+        images_of: dataset prefix of the strategy whose added images are trained on; None for its own.
+        originals: originals a class are multiplied by it, up to all of the reservoir.
+        added_per_class: train on the first so many added images of each class alone; None for all.
+        lets_leaks_through: whether near-duplicates of validation and test images pass the screening.
+    """
+
+    of: str
+    images_of: str | None = None
+    originals: float = 1.0
+    added_per_class: int | None = None
+    lets_leaks_through: bool = False
+
+
 class _Entry(BaseModel):
     """A strategy as it stands in YAML."""
 
@@ -55,6 +74,7 @@ class Strategy:
         mix: ``share`` draws a fixed share of each batch from the added images, ``union`` draws from
             originals and added images alike.
         classifier: overrides of the world's classifier; only the fields that are set count.
+        variant: for comparisons beside the table; None for a row of it.
     """
 
     name: str
@@ -64,6 +84,12 @@ class Strategy:
     added_per_original: float | None
     mix: Literal["share", "union"]
     classifier: ClassifierTraining
+    variant: Variant | None = None
+
+    @property
+    def seeded_as(self) -> str:
+        """The name that seeds of its images derive from."""
+        return self.variant.of if self.variant else self.name
 
     @property
     def adds_images(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from retrieval_vs_diffusion.models.cost_meter import Cost
 from retrieval_vs_diffusion.training.denoising import LearningCurve
 
 
@@ -20,11 +21,16 @@ class Learned:
         files: for each file name its tensors by name; the formats are those that diffusers reads.
         about: facts for whoever uses them, as JSON can hold them.
         curve: how the learning went.
-        seconds: time that it took.
+        cost: what the learning took.
     """
 
     name: str
     files: Mapping[str, Mapping[str, Tensor]]
     about: Mapping[str, Any] = field(default_factory=dict)
     curve: LearningCurve = field(default_factory=LearningCurve)
-    seconds: float = 0.0
+    cost: Cost = field(default_factory=Cost)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all its tensors."""
+        return sum(tensor.nbytes for tensors in self.files.values() for tensor in tensors.values())

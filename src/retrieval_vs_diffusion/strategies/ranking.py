@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.vector_index import VectorIndex
 
 _FIRST_SEARCH = 64  # neighbours a query asked for at least; doubled until there are enough
+LOWEST_SIMILARITY = -1.0  # of a cosine; a floor that keeps nothing out
 _DECIMALS = 9  # of similarities in double precision
 _ROUNDING = 1e-5  # by how much an index's own similarities, in single precision, may be off
 
 Ranked: TypeAlias = list[tuple[int, float]]  # pool rows with their similarity, best first
+# Ranks the pool for classes that must have so many rows, above a floor.
+Search: TypeAlias = Callable[[Mapping[int, int], float], dict[int, Ranked]]
 # Vectors [m, d] to their similarity [m, c] to each class.
 ClassSimilarity: TypeAlias = Callable[[Float[np.ndarray, "m d"]], Float[np.ndarray, "m c"]]
 
@@ -169,3 +172,59 @@ def rows_of(pool: ImageTable, ranked: Iterable[tuple[int, float]], label: int, q
     """Image rows of ranked pool rows: labelled, with their similarity and what found them."""
     for row, similarity in ranked:
         yield {**pool.row(row), "label": label, "similarity": similarity, "prompt": query}
+
+
+def ranked_rows(
+    pool: ImageTable,
+    search: Search,
+    wanted: Mapping[int, int],
+    first: Mapping[int, int],
+    floor: float,
+    query_of: Callable[[int], str],
+) -> Iterable[dict]:
+    """The images of ranks ``first`` to ``first + wanted - 1`` of each class, then those that the floor keeps out.
+
+    Args:
+        pool: the images.
+        search: ranks them.
+        wanted: images of each class.
+        first: images of each class that were brought before.
+        floor: least similarity.
+        query_of: what finds the images of a class, in words.
+    """
+    ranks = {label: first[label] + count for label, count in wanted.items()}
+    ranked = search(ranks, floor)
+    for label in wanted:
+        yield from rows_of(pool, ranked[label][first[label] : ranks[label]], label, query_of(label))
+    above = {label: len(ranked[label]) for label in wanted}
+    short_by = {label: ranks[label] - max(above[label], first[label]) for label in wanted}
+    yield from rows_below_floor(pool, search, above, short_by, floor, query_of)
+
+
+def rows_below_floor(
+    pool: ImageTable,
+    search: Search,
+    above: Mapping[int, int],
+    short_by: Mapping[int, int],
+    floor: float,
+    query_of: Callable[[int], str],
+) -> Iterable[dict]:
+    """The nearest images that a floor keeps out of the classes that it leaves short, marked as refused.
+
+    They are counted and shown, so that a user sees what the floor keeps out; none is used.
+
+    Args:
+        pool: the images.
+        search: ranks them.
+        above: images of each class above the floor.
+        short_by: how many images each class lacks; those that lack none are passed over.
+        floor: least similarity.
+        query_of: what finds the images of a class, in words.
+    """
+    deeper = {label: above[label] + lacking for label, lacking in short_by.items() if lacking > 0}
+    if not deeper or floor <= LOWEST_SIMILARITY:
+        return
+    for label, ranked in search(deeper, LOWEST_SIMILARITY).items():
+        below = sorted((each for each in ranked if each[1] < floor), key=lambda each: -each[1])
+        for row in rows_of(pool, below[: short_by[label]], label, query_of(label)):
+            yield {**row, "refused": f"below_floor: similarity {row['similarity']:.3f} is under {floor:g}"}

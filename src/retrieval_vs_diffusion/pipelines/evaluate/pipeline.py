@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from retrieval_vs_diffusion.comparison import report
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate import nodes
+from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
 from retrieval_vs_diffusion.strategies.composition import Strategy
+from retrieval_vs_diffusion.pipelines.steps import refused_output
 from retrieval_vs_diffusion.study import Study
+from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE, leak_comparison
 
 COMPARISON = "comparison"  # the box that stands after those of the strategies
 
@@ -25,9 +30,10 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
     made = []
     for repetition in study.repetitions:
         key = f"{strategy.name}.repetition_{repetition}"
-        made.append(_predict_node(study, strategy, repetition))
+        made.append(predict_node(study, strategy, repetition))
         collected[f"predictions_{repetition}"] = f"{key}.predictions"
         collected[f"history_{repetition}"] = f"{key}.history"
+        collected[f"training_record_{repetition}"] = f"{key}.training_record"
         if strategy.adds_images:
             draw = study.draw("added_images", repetition)
             collected[f"images_{repetition}"] = f"{strategy.name}.{draw}.added_images"
@@ -38,17 +44,21 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         collected["originals"] = "target.reservoir"
     else:
         made += [_measure_node(study, strategy, draw) for draw in study.draws("added_images")]
+        first = study.draw("added_images", 0)
+        for position in range(len(strategy.steps)):
+            collected[f"refused_{position}"] = refused_output(strategy, position, first)
     about = {
         "strategy": strategy.name,
         "arm": strategy.arm,
         "description": strategy.description,
+        "steps": [step.kind for step in strategy.steps],
         # How batches are mixed is each row's to choose; anything else makes it another classifier.
         "own_recipe": sorted(strategy.classifier.model_fields_set - {"added_share"}),
     }
     collect = Node(
         bound(nodes.collect_results, about, [str(repetition) for repetition in study.repetitions]),
         inputs=collected,
-        outputs=[f"{strategy.name}.results", f"{strategy.name}.examples"],
+        outputs=[f"{strategy.name}.results", f"{strategy.name}.examples", f"{strategy.name}.outcomes"],
         name="collect_results",
         namespace=strategy.name,
         tags=tags,
@@ -56,7 +66,8 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
     return [*made, collect]
 
 
-def _predict_node(study: Study, strategy: Strategy, repetition: int) -> Node:
+def predict_node(study: Study, strategy: Strategy, repetition: int) -> Node:
+    """The node that tests one classifier."""
     key = f"{strategy.name}.repetition_{repetition}"
     inputs = {"classifier": f"{key}.classifier", "test": "target.test", "compute": "params:compute"}
     reads_embeddings = study.parameters.classifier.overridden_by(strategy.classifier).features == "clip"
@@ -97,42 +108,71 @@ def _measure_node(study: Study, strategy: Strategy, draw: str) -> Node:
 
 def _comparison_nodes(study: Study) -> list[Node]:
     order = list(study.strategies)
-    judged = []
-    checked = {}
+    results = {f"results_of_{name}": f"{name}.results" for name in order}
+    outcomes = {f"outcomes_of_{name}": f"{name}.outcomes" for name in order}
+    made = [
+        _comparison_node(
+            bound(nodes.compare, order),
+            {
+                "low_label_agreement": "params:low_label_agreement",
+                "train_per_class": "params:target.train_per_class",
+                "class_names": "target.classes",
+                "size_curve": f"{SIZE_CURVE}.outcomes",
+                **results,
+                **outcomes,
+            },
+            ["comparison.leaderboard", "comparison.comparisons", "comparison.size_curve", "comparison.summary"],
+            "compare_strategies",
+        ),
+        _comparison_node(
+            bound(nodes.tabulate, order),
+            {"class_names": "target.classes", "price": "params:price", **results, **outcomes},
+            ["comparison.sets", "comparison.ledger", "comparison.costs", "comparison.classes"],
+            "tabulate",
+        ),
+        _comparison_node(
+            bound(nodes.compare_leaks, order),
+            {
+                **{f"with_leaks_{name}": f"{LEAK_COMPARISON}.{name}.outcomes" for name in leaky_rows(study)},
+                **{f"outcomes_of_{name}": f"{name}.outcomes" for name in leaky_rows(study)},
+            },
+            "comparison.leaks",
+            "compare_leaks",
+        ),
+        _comparison_node(
+            nodes.check_screening,
+            {"pool": "pool.images", "protected": "screening.protected", "screening": "params:screening"},
+            "comparison.screening_check",
+            "check_screening",
+        ),
+    ]
     if study.parameters.has_judge:
-        judged.append(
-            Node(
-                nodes.check_judge,
-                inputs=["judge", "target.val", "params:compute"],
-                outputs="comparison.judge_check",
-                name="check_judge",
-                namespace=COMPARISON,
-                tags="evaluate",
-            )
-        )
-        checked["judge_check"] = "comparison.judge_check"
-    compare = Node(
-        bound(nodes.compare, order),
-        inputs={"low_label_agreement": "params:low_label_agreement", **{name: f"{name}.results" for name in order}},
-        outputs=["comparison.leaderboard", "comparison.summary", "comparison.sets"],
-        name="compare_strategies",
-        namespace=COMPARISON,
-        tags="evaluate",
-    )
-    write = Node(
-        bound(report.write_report, report.template(), study.parameters.world, order),
-        inputs={
-            "leaderboard": "comparison.leaderboard",
-            "summary": "comparison.summary",
-            "sets": "comparison.sets",
-            "class_names": "target.classes",
-            **checked,
-            **{f"results_of_{name}": f"{name}.results" for name in order},
-            **{f"examples_of_{name}": f"{name}.examples" for name in order},
-        },
-        outputs="comparison.report",
-        name="write_report",
-        namespace=COMPARISON,
-        tags="evaluate",
-    )
-    return [*judged, compare, write]
+        checked = {"judge": "judge", "val": "target.val", "compute": "params:compute"}
+        made.append(_comparison_node(nodes.check_judge, checked, "comparison.judge_check", "check_judge"))
+    return [*made, _report_node(study, results, outcomes)]
+
+
+def leaky_rows(study: Study) -> list[str]:
+    """The rows that are trained a second time with leaks let through."""
+    return [name for name in study.strategies if leak_comparison(study, name).strategies]
+
+
+def _report_node(study: Study, results: dict[str, str], outcomes: dict[str, str]) -> Node:
+    order = list(study.strategies)
+    tables = ("leaderboard", "comparisons", "size_curve", "summary", "sets", "ledger", "costs", "classes", "leaks")
+    inputs = {
+        **{name: f"comparison.{name}" for name in (*tables, "screening_check")},
+        "class_names": "target.classes",
+        "embeddings": "pool.embeddings",
+        "added_images": "added_images.table",
+        **results,
+        **outcomes,
+        **{f"examples_of_{name}": f"{name}.examples" for name in order},
+        **({"judge_check": "comparison.judge_check"} if study.parameters.has_judge else {}),
+    }
+    function = bound(report.write_report, report.template(), report_settings(study), order)
+    return _comparison_node(function, inputs, "comparison.report", "write_report")
+
+
+def _comparison_node(function: Any, inputs: dict[str, str], outputs: str | list[str], name: str) -> Node:
+    return Node(function, inputs=inputs, outputs=outputs, name=name, namespace=COMPARISON, tags="evaluate")

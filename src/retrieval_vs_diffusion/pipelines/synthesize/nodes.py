@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
@@ -24,10 +25,15 @@ def learn_personalisation(
     **inputs: Any,
 ) -> Learned:
     """Learn from the repetition's originals what the strategies that name this personalisation share."""
+    from retrieval_vs_diffusion.models.device import choose_device
+    from retrieval_vs_diffusion.strategies.metering import metered
     from retrieval_vs_diffusion.strategies.wiring import prepare
 
     resources = prepare(inputs, personalisation.needs, subset, class_names, compute)
-    return personalisation.learn(Surroundings(tuple(class_names), name, seed_parts, resources, class_table=class_table))
+    surroundings = Surroundings(tuple(class_names), name, seed_parts, resources, class_table=class_table)
+    with metered(choose_device(**compute), resources.get("diffusion")) as cost:
+        learned = personalisation.learn(surroundings)
+    return replace(learned, cost=cost())
 
 
 def collect_learned(draws: tuple[str, ...], *learned: Learned) -> dict[str, Learned]:

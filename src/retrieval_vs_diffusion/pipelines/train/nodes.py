@@ -22,6 +22,8 @@ def train_classifier(
     seed: int,
     description: str,
     subset: SubsetDraw,
+    originals: float,
+    added_per_class: int | None,
     reservoir: ImageTable,
     train_per_class: int,
     val: ImageTable,
@@ -30,8 +32,10 @@ def train_classifier(
     compute: dict[str, Any],
     added: ImageTable | None = None,
     clip: Clip | None = None,
-) -> tuple[Classifier, pd.DataFrame]:
-    """Train one classifier; returns it as it was at the best validation look, and the looks.
+) -> tuple[Classifier, pd.DataFrame, dict[str, Any]]:
+    """Train one classifier; returns it as it was at the best validation look, the looks, and what went in.
+
+    What went in: the number of ``originals`` and of ``added`` images, and the ``cost`` of the training.
 
     Args:
         mix: how batches are drawn from originals and added images.
@@ -41,18 +45,24 @@ def train_classifier(
         seed: of initialisation, batches and augmentation.
         description: what is done for whom, in progress and messages.
         subset: which images of the reservoir are the originals.
+        originals: times ``train_per_class`` that so many of them are trained on, held-back ones included.
+        added_per_class: train on the first so many added images of each class alone; None for all.
         clip: given where the classifier is a linear probe of it.
     """
+    from retrieval_vs_diffusion.models.cost_meter import CostMeter
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import fit_classifier
     from retrieval_vs_diffusion.training.linear_probe import fit_linear_probe
 
-    originals = subset.train(reservoir, class_names, train_per_class)
+    real = subset.first(reservoir, class_names, train_per_class, originals)
+    images = added if added is None or added_per_class is None else added.first_of_each_class(added_per_class)
     whole, device = ClassifierTraining.model_validate(recipe).overridden_by(overrides), choose_device(**compute)
     names = tuple(class_names)
-    if clip is not None:
-        probed = clip.to(device)
-        fitted = fit_linear_probe(originals, added, val, names, whole.added_share, mix, probed, description)
-    else:
-        fitted = fit_classifier(originals, added, val, names, whole, mix, device, seed, description)
-    return fitted.classifier, fitted.history
+    with CostMeter(device) as meter:
+        if clip is not None:
+            probed = clip.to(device)
+            fitted = fit_linear_probe(real, images, val, names, whole.added_share, mix, probed, description)
+        else:
+            fitted = fit_classifier(real, images, val, names, whole, mix, device, seed, description)
+    record = {"originals": len(real), "added": len(images or ()), "cost": meter.cost().to_dict()}
+    return fitted.classifier, fitted.history, record

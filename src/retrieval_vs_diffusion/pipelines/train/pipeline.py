@@ -12,7 +12,7 @@ from retrieval_vs_diffusion.execution.digest import digest_of_path
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.train import nodes
 from retrieval_vs_diffusion.seeds import derive_seed
-from retrieval_vs_diffusion.strategies.composition import Strategy
+from retrieval_vs_diffusion.strategies.composition import Strategy, Variant
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.training.recipe_checks import check_model, init_file
 
@@ -56,15 +56,28 @@ def _train_node(study: Study, strategy: Strategy, repetition: int, features: str
         "recipe": "params:classifier",
         "compute": "params:compute",
     }
+    variant = strategy.variant or Variant(of=strategy.name)
     if strategy.adds_images:
-        inputs["added"] = f"{strategy.name}.{study.draw('added_images', repetition)}.added_images"
+        draw = study.draw("added_images", repetition)
+        inputs["added"] = f"{variant.images_of or strategy.name}.{draw}.added_images"
     if features == "clip":
         inputs["clip"] = "clip"
     subset = study.subset_of(f"repetition_{repetition}")
+    function = bound(
+        nodes.train_classifier,
+        strategy.mix,
+        strategy.classifier,
+        init_digest,
+        seed,
+        description,
+        subset,
+        variant.originals,
+        variant.added_per_class,
+    )
     return Node(
-        bound(nodes.train_classifier, strategy.mix, strategy.classifier, init_digest, seed, description, subset),
+        function,
         inputs=inputs,
-        outputs=[f"{key}.classifier", f"{key}.history"],
+        outputs=[f"{key}.classifier", f"{key}.history", f"{key}.training_record"],
         name=f"train_repetition_{repetition}",
         namespace=strategy.name,
         tags=["train", *(["gpu"] if features == "clip" else [])],

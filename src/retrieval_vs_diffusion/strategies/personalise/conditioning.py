@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +64,6 @@ class Conditioning:
         from retrieval_vs_diffusion.strategies.learned import Learned
         from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
 
-        started = time.perf_counter()
         diffusion, names = surroundings.resources["diffusion"], surroundings.class_names
         cluster_of, counts = self._cluster(surroundings)
         first = np.concatenate([[0], np.cumsum(counts)])
@@ -93,7 +91,7 @@ class Conditioning:
         tensors = {f"{label:04d}": learned[first[label] : first[label + 1]].clone() for label in range(len(names))}
         labels = originals.labels()
         turns = [cluster_of[labels == label].tolist() for label in range(len(names))]
-        return Learned(surroundings.name, {_FILE: tensors}, {"turns": turns}, curve, time.perf_counter() - started)
+        return Learned(surroundings.name, {_FILE: tensors}, {"turns": turns}, curve)
 
     def teach(self, learned: Learned, diffusion: Diffusion, surroundings: Surroundings) -> Conditions:
         """The model stays as it is; images are conditioned on the matrices."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -60,7 +59,6 @@ class Denoiser:
         from retrieval_vs_diffusion.strategies.learned import Learned
         from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
 
-        started = time.perf_counter()
         diffusion = surroundings.resources["diffusion"]
         templates = prompts.expand(self.prompts)
         encoded = torch.stack(
@@ -91,7 +89,7 @@ class Denoiser:
             f"{surroundings.strategy}: learning",
         )
         return Learned(
-            surroundings.name, self._files(unet), {"method": self.method}, curve, time.perf_counter() - started
+            surroundings.name, self._files(unet), {"method": self.method}, curve
         )
 
     def teach(self, learned: Learned, diffusion: Diffusion, surroundings: Surroundings) -> Conditions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import field
@@ -67,7 +66,6 @@ class TextualInversion:
         from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
         from retrieval_vs_diffusion.training.pseudo_words import PseudoWords
 
-        started = time.perf_counter()
         diffusion, names = surroundings.resources["diffusion"], surroundings.class_names
         words = pseudo_words(names)
         fields = surroundings.fields()
@@ -108,7 +106,7 @@ class TextualInversion:
             f"{label:04d}_{re.sub(r'[^A-Za-z0-9-]+', '_', name)[:60]}.safetensors": {word: learned[word]}
             for label, (name, word) in enumerate(zip(names, words, strict=True))
         }
-        return Learned(surroundings.name, files, {"words": words}, curve, time.perf_counter() - started)
+        return Learned(surroundings.name, files, {"words": words}, curve)
 
     def teach(self, learned: Learned, diffusion: Diffusion, surroundings: Surroundings) -> Conditions:
         """Add the words to the model; prompts name them instead of the classes."""

@@ -13,10 +13,11 @@ from pydantic import Field
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies.ranking import (
     NearDuplicateLimit,
+    Ranked,
     check_same_clip,
     limit_near_duplicates,
     rank_pool,
-    rows_of,
+    ranked_rows,
 )
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
@@ -58,19 +59,23 @@ class ByImage:
         clip, pool, index = (surroundings.resources[name] for name in ("clip", "pool", "index"))
         check_same_clip(index, clip)
         originals = originals_by_class(clip, surroundings)
-        ranks = {label: first[label] + count for label, count in wanted.items()}
-        ranked = rank_pool(
-            originals,
-            lambda vectors: similarity_to_nearest(vectors, originals),
-            index,
-            ranks,
-            self.similarity_floor,
-            limit_near_duplicates(pool, self.near_duplicates),
-            merge_by_rank=self.merge == "rank",
+        limited = limit_near_duplicates(pool, self.near_duplicates)
+
+        def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
+            return rank_pool(
+                originals,
+                lambda vectors: similarity_to_nearest(vectors, originals),
+                index,
+                ranks,
+                floor,
+                limited,
+                merge_by_rank=self.merge == "rank",
+            )
+
+        names = surroundings.class_names
+        yield from ranked_rows(
+            pool, search, wanted, first, self.similarity_floor, lambda label: f"[the originals of {names[label]}]"
         )
-        for label in wanted:
-            query = f"[the originals of {surroundings.class_names[label]}]"
-            yield from rows_of(pool, ranked[label][first[label] : ranks[label]], label, query)
 
 
 def originals_by_class(clip: Clip, surroundings: Surroundings) -> list[Float[np.ndarray, "_ d"]]:

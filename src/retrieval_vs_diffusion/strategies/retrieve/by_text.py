@@ -15,10 +15,11 @@ from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.ranking import (
     NearDuplicateLimit,
+    Ranked,
     check_same_clip,
     limit_near_duplicates,
     rank_pool,
-    rows_of,
+    ranked_rows,
     sphere_mean,
 )
 from retrieval_vs_diffusion.strategies.source import Surroundings
@@ -61,15 +62,22 @@ class ByText:
         clip, pool, index = (surroundings.resources[name] for name in ("clip", "pool", "index"))
         check_same_clip(index, clip)
         queries = class_queries(clip, self.prompts, surroundings)
-        ranks = {label: first[label] + count for label, count in wanted.items()}
         limited = limit_near_duplicates(pool, self.near_duplicates)
-        ranked = rank_pool(
-            list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, self.similarity_floor, limited
+
+        def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
+            return rank_pool(
+                list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited
+            )
+
+        template = prompts.expand(self.prompts)[0]
+        yield from ranked_rows(
+            pool,
+            search,
+            wanted,
+            first,
+            self.similarity_floor,
+            lambda label: prompts.fill(template, surroundings.fields()[label]),
         )
-        templates = prompts.expand(self.prompts)
-        for label in wanted:
-            query = prompts.fill(templates[0], surroundings.fields()[label])
-            yield from rows_of(pool, ranked[label][first[label] : ranks[label]], label, query)
 
 
 def class_queries(clip: Clip, templates: Templates, surroundings: Surroundings) -> Float[np.ndarray, "c d"]:

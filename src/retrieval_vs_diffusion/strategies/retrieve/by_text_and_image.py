@@ -15,9 +15,11 @@ from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.prompts import Templates
 from retrieval_vs_diffusion.strategies.ranking import (
     NearDuplicateLimit,
+    Ranked,
     check_same_clip,
     limit_near_duplicates,
     rank_pool,
+    rows_below_floor,
     rows_of,
     sphere_mean,
 )
@@ -72,21 +74,29 @@ class ByTextAndImage:
         queries = class_queries(clip, self.prompts, surroundings)
         times = self.candidates_per_image
         depth = {label: times * (first[label] + count) for label, count in wanted.items()}
-        by_text = rank_pool(
-            list(queries[:, None]),
-            lambda vectors: vectors @ queries.T,
-            index,
-            depth,
-            self.similarity_floor,
-            limit_near_duplicates(pool, self.near_duplicates),
-        )
-        templates, looks = prompts.expand(self.prompts), _looks(clip, surroundings)
+        limited = limit_near_duplicates(pool, self.near_duplicates)
+
+        def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
+            return rank_pool(
+                list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited
+            )
+
+        template, looks = prompts.expand(self.prompts)[0], _looks(clip, surroundings)
+
+        def query_of(label: int) -> str:
+            return f"{prompts.fill(template, surroundings.fields()[label])} [in the look of the originals]"
+
+        by_text = search(depth, self.similarity_floor)
+        taken = {}
         for label, count in wanted.items():
             rows = [row for row, _ in by_text[label][times * first[label] : depth[label]]]
             look = index.vectors(np.array(rows, dtype=np.int64)) @ looks[label]
             ranked = [(rows[position], float(look[position])) for position in np.argsort(-look, kind="stable")[:count]]
-            query = f"{prompts.fill(templates[0], surroundings.fields()[label])} [in the look of the originals]"
-            yield from rows_of(pool, ranked, label, query)
+            taken[label] = len(ranked)
+            yield from rows_of(pool, ranked, label, query_of(label))
+        above = {label: len(by_text[label]) for label in wanted}
+        short_by = {label: count - taken[label] for label, count in wanted.items()}
+        yield from rows_below_floor(pool, search, above, short_by, self.similarity_floor, query_of)
 
     def scores(
         self, embedded: Float[np.ndarray, "m d"], surroundings: Surroundings

@@ -1,0 +1,3 @@
+"""The row that all others are compared with."""
+
+BASELINE = "original_only"

@@ -1,0 +1,98 @@
+"""What a row is worth in real images: where it stands on the curve of accuracy against real images a class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from retrieval_vs_diffusion.comparison.intervals import crossed_interval
+from retrieval_vs_diffusion.comparison.outcomes import Outcomes, paired
+
+_STEPS = 40  # points between two sizes of the curve at which a row is compared with it
+
+
+@dataclass(frozen=True)
+class RealImages:
+    """Real images a class, beside the originals, that a row is worth.
+
+    Args:
+        more: best estimate; infinite above the curve, minus infinite below it.
+        low: lower end of the 95 % interval; minus infinite where it lies below the curve.
+        high: upper end; infinite where it lies above the curve.
+        least: fewest that the curve can tell, negative where it begins under the originals.
+        most: most that it can tell: all that is held back.
+    """
+
+    more: float
+    low: float
+    high: float
+    least: float
+    most: float
+
+    def in_words(self) -> str:
+        """``9 (7 to 12)``; outside of the curve ``more than 35`` or ``less than -5``."""
+        if self.more == math.inf:
+            return f"more than {self.most:.0f}"
+        if self.more == -math.inf:
+            return "none, less than the curve tells" if self.least >= 0 else f"less than {self.least:.0f}"
+        if math.isnan(self.low):
+            return f"{self.more:.0f}"
+        low = f"under {self.least:.0f}" if self.low == -math.inf else f"{self.low:.0f}"
+        high = f"over {self.most:.0f}" if self.high == math.inf else f"{self.high:.0f}"
+        return f"{self.more:.0f} ({low} to {high})"
+
+
+def worth_in_real_images(row: Outcomes, curve: Sequence[tuple[float, Outcomes]], originals: float) -> RealImages:
+    """Where a row stands on the size curve.
+
+    The curve's mean accuracies are made to rise (isotonic regression) and joined by straight lines; the
+    estimate is the fewest real images that reach the row's accuracy. Its interval holds every size at which
+    the row's 95 % interval of paired differences from the curve, on the same repetitions and test images,
+    holds zero: it knows of the noise in both.
+
+    Args:
+        row: the strategy.
+        curve: images a class and outcomes of the originals alone at that size, at least two sizes.
+        originals: images a class that the row itself starts from.
+
+    Raises:
+        ValueError: with fewer than two sizes.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    if len(curve) < 2:
+        raise ValueError(f"a curve needs two sizes, found {len(curve)}")
+    points = sorted(curve, key=lambda point: point[0])
+    sizes = np.array([size for size, _ in points], dtype=float)
+    differences = np.stack([paired(row, outcomes) for _, outcomes in points])  # [sizes, r, n]
+    below_row = -differences.mean(axis=(1, 2))  # of the curve, from the row
+    rising = IsotonicRegression().fit_transform(sizes, below_row)
+    grid = np.unique(np.concatenate([np.linspace(a, b, _STEPS + 1) for a, b in zip(sizes, sizes[1:], strict=False)]))
+    reached = np.interp(grid, sizes, rising) >= 0
+    more = float(grid[reached.argmax()]) if reached.any() else math.inf
+    if rising[0] > 0:
+        more = -math.inf
+    low, high = _accepted(grid, sizes, differences)
+    ends = (value - originals for value in (more, low, high, sizes[0], sizes[-1]))
+    return RealImages(*(float(value) for value in ends))
+
+
+def _accepted(
+    grid: Float[np.ndarray, " g"], sizes: Float[np.ndarray, " s"], differences: Float[np.ndarray, "s r n"]
+) -> tuple[float, float]:
+    """The least and the most of the sizes that the row cannot be told from; open at the curve's ends."""
+    if differences.shape[1] < 2:
+        return math.nan, math.nan
+    above, below = [], []  # sizes that the row is clearly above, or below
+    for size in grid:
+        upper = int(np.clip(np.searchsorted(sizes, size), 1, len(sizes) - 1))
+        share = (size - sizes[upper - 1]) / (sizes[upper] - sizes[upper - 1])
+        interval = crossed_interval((1 - share) * differences[upper - 1] + share * differences[upper])
+        (above if interval.low > 0 else below if interval.high < 0 else []).append(float(size))
+    low = max(above, default=-math.inf)
+    high = min((size for size in below if size > low), default=math.inf)
+    return (low if low < grid[-1] else math.inf), (high if high > grid[0] else -math.inf)

@@ -1,0 +1,83 @@
+"""The verdict in plain English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from retrieval_vs_diffusion.comparison.real_images import RealImages
+from retrieval_vs_diffusion.comparison.verdicts import FEWEST_REPETITIONS, NO_VERDICT, TOO_CLOSE
+
+
+def verdict_sentence(
+    best: Mapping[str, str | None], comparisons: pd.DataFrame, accuracies: Mapping[str, float], test_images: int
+) -> str:
+    """Which arm helped more, in one sentence with the interval of the difference.
+
+    Args:
+        best: of the arms ``retrieve`` and ``generate`` the row that stands for it; None without one.
+        comparisons: as ``compare_pairs`` makes them, the pair of these two among them.
+        accuracies: mean accuracy of each row, as a fraction.
+        test_images: how many the rows were tested on.
+    """
+    retrieved, generated = best.get("retrieve"), best.get("generate")
+    if retrieved is None or generated is None:
+        missing = "retrieves" if retrieved is None else "generates"
+        return (
+            f"No row here {missing} images that show their class, so retrieval and generation cannot be compared yet."
+        )
+    (pair,) = comparisons[(comparisons["first"] == retrieved) & (comparisons["second"] == generated)].to_dict("records")
+    names = f"retrieval ({retrieved}, {accuracies[retrieved] * 100:.1f} %)"
+    others = f"generation ({generated}, {accuracies[generated] * 100:.1f} %)"
+    points = f"{abs(pair['difference']) * 100:.1f} points"
+    seen = f"{_counted(pair['repetitions'], 'repetition')}, {test_images} test images"
+    if pair["verdict"] == NO_VERDICT:
+        few = pair["repetitions"]
+        too_few = f"{_counted(few, 'repetition')} {'is' if few == 1 else 'are'} too few for a verdict"
+        needed = f"{FEWEST_REPETITIONS} are needed" if few < FEWEST_REPETITIONS else "they vary too little to tell"
+        return f"No verdict, {too_few} ({needed}): {names} and {others} differ by {points}."
+    low, high = pair["low"] * 100, pair["high"] * 100
+    if pair["verdict"] == TOO_CLOSE:
+        interval = f"95 % interval of retrieval minus generation {low:.1f} to {high:.1f}; {seen}"
+        corrected = (
+            ", which is not enough where so many rows are compared" if pair["p_value"] < 0.05 <= pair["p_adjusted"] else ""
+        )
+        return f"Too close to call: {names} and {others} differ by {points} ({interval}){corrected}."
+    more, less = (names, others) if pair["difference"] > 0 else (others, names)
+    ends = (low, high) if pair["difference"] > 0 else (-high, -low)
+    interval = f"95 % interval {ends[0]:.1f} to {ends[1]:.1f}; {seen}"
+    return f"{more[0].upper()}{more[1:]} helped more than {less}, by {points} ({interval})."
+
+
+def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
+    """What the two rows are worth in real images; empty where the size curve cannot tell."""
+    told = [
+        f"{arm} ({name}) is worth {each.in_words()} more real images a class"
+        for arm, key in (("retrieval", "retrieve"), ("generation", "generate"))
+        if (name := best.get(key)) and (each := worth.get(name))
+    ]
+    return f"Beside the originals, {', '.join(told)}." if told else ""
+
+
+def family_sentence(comparisons: pd.DataFrame, baseline: str) -> str:
+    """How many rows are better than the baseline, and after what correction."""
+    against = comparisons[comparisons["second"] == baseline]
+    if not len(against) or (against["verdict"] == NO_VERDICT).all():
+        return ""
+    better, worse = (against["verdict"] == "better").sum(), (against["verdict"] == "worse").sum()
+    return (
+        f"Of {_counted(len(against), 'row')} {better} {'is' if better == 1 else 'are'} better than {baseline}, "
+        f"{worse} worse and {len(against) - better - worse} too close to call "
+        f"(Holm's correction over {_counted(len(comparisons), 'comparison')} that were declared beforehand)."
+    )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def as_words(summary: Mapping[str, Any]) -> list[str]:
+    """The sentences of a summary that say something, in order."""
+    return [each for each in (summary["sentence"], summary["worth"], summary["family"]) if each]

@@ -1,0 +1,112 @@
+import os
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.codec import BrokenImageError
+from retrieval_vs_diffusion.images.image_files import image_files, read_image
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+
+
+def found(folder) -> list[str]:
+    return [path.as_posix() for path in image_files(folder)]
+
+
+def test_images_are_found_in_all_folders_and_in_order(tmp_path):
+    for name in ("b/2.png", "b/1.JPG", "a.gif", "b/c/3.tiff", "b.webp", "manifest.csv", ".hidden.png", ".git/x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert found(tmp_path) == ["a.gif", "b.webp", "b/1.JPG", "b/2.png", "b/c/3.tiff"]
+
+
+def test_links_out_of_the_folder_and_round_in_circles_are_not_followed(tmp_path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret.png").write_bytes(b"")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "own.png").write_bytes(b"")
+    (inside / "link_to_own.png").symlink_to("own.png")
+    (inside / "stolen.png").symlink_to(tmp_path / "outside/secret.png")
+    (inside / "folder").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (inside / "circle").symlink_to(inside, target_is_directory=True)
+    (inside / "dangling.png").symlink_to("nowhere.png")
+    os.mkfifo(inside / "pipe.png")
+    assert found(inside) == ["link_to_own.png", "own.png"]
+    (tmp_path / "alias").symlink_to(inside)  # the folder itself may be a link
+    assert found(tmp_path / "alias") == ["link_to_own.png", "own.png"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tiff", "a.webp"])
+def test_a_lossless_file_gives_its_pixels(tmp_path, name):
+    Image.fromarray(PIXELS).save(tmp_path / name, **({"lossless": True} if name == "a.webp" else {}))
+    assert np.array_equal(read_image(tmp_path / name), PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
+def test_other_colours_become_rgb_as_in_training(tmp_path, mode):
+    if mode == "I;16":
+        image = Image.fromarray(np.array([[0, 257, 65535]], dtype=np.uint16))
+    else:
+        image = Image.fromarray(PIXELS).convert(mode)
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    image.save(path)
+    pixels = read_image(path)
+    assert np.array_equal(pixels, codec.decode(path.read_bytes()))
+    if mode == "I;16":
+        assert pixels[0, :, 0].tolist() == [0, 1, 255]  # 257 / 257, 65535 / 257
+
+
+def test_of_an_animation_the_first_picture_is_read(tmp_path):
+    black, white = (Image.new("RGB", (3, 3), colour) for colour in ("black", "white"))
+    black.save(tmp_path / "a.gif", save_all=True, append_images=[white])
+    assert read_image(tmp_path / "a.gif").max() == 0
+
+
+def test_a_photograph_that_was_taken_on_its_side_is_turned_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to the right
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "a.png"), np.rot90(PIXELS, -1))
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, 2, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("width", "height"), [(10_001, 10_000), (60_000, 60_000)])
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, width, height):
+    (tmp_path / "bomb.png").write_bytes(png_of(width, height))  # 100,010,000 pixels are 10,000 too many
+    with pytest.raises(BrokenImageError, match=r"pixels"):
+        read_image(tmp_path / "bomb.png")
+
+
+def test_the_limit_itself_is_read(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", largest_pixels=24).shape == (6, 4, 3)  # 6 * 4 = 24
+    with pytest.raises(BrokenImageError, match=r"4 x 6 pixels are more than the 23 that are read"):
+        read_image(tmp_path / "a.png", largest_pixels=23)
+
+
+@pytest.mark.parametrize("fault", ["empty", "text", "truncated", "postscript"])
+def test_what_is_no_whole_image_is_refused(tmp_path, fault):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.tile(PIXELS, (20, 20, 1))).save(path)
+    contents = {
+        "empty": b"",
+        "text": b"no image",
+        "truncated": path.read_bytes()[:-200],
+        "postscript": b"%!PS-Adobe-3.0",
+    }
+    path.write_bytes(contents[fault])
+    with pytest.raises(BrokenImageError, match=r"not a whole image"):
+        read_image(path)
