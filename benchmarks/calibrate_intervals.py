@@ -2,7 +2,7 @@
 
 Synthetic predictions whose true accuracies are known (comparison/simulation.py), 2,000 sets a setting:
 
-    python benchmarks/calibrate_intervals.py [--sets 2000]
+    OMP_NUM_THREADS=1 python benchmarks/calibrate_intervals.py [--sets 2000]    # 5 minutes of one core
 
 Prints a Markdown table for each question, with a column for each way to make an interval; in bold where it
 misses the target: 92 to 98 % of intervals hold the truth, and at most 7 % of families find a difference.
@@ -41,7 +41,8 @@ SETTINGS = {  # name: what varies, accuracy of the baseline and of every row whe
 REPETITIONS, IMAGES = (5, 20), (100, 497)
 RETRIEVAL, GENERATION, ROWS = slice(1, 6), slice(6, 16), 20  # strategy 0 is the baseline
 VALIDATION = 100  # images that name the pair
-BOOTSTRAP_FAMILIES = 4  # every fourth set: a family of bootstraps takes 20 ms
+DRAWS = 1000  # of a bootstrap
+BOOTSTRAP_FAMILIES = 10  # every tenth set: a family of bootstraps takes 20 ms
 COVERAGE = {
     "mean": "an accuracy",
     "zero": "a paired difference of zero",
@@ -84,7 +85,7 @@ def _by_t(estimate: float, error: float, degrees: float) -> Interval:
 METHODS: dict[str, Callable[[np.ndarray], Interval]] = {
     "accuracy_interval": lambda values: accuracy_interval(values.astype(bool)),  # of accuracies only
     "crossed_interval": crossed_interval,
-    "bootstrap_interval": bootstrap_interval,
+    "bootstrap_interval": lambda values: bootstrap_interval(values, draws=DRAWS),
     "textbook": truncated,
     "rows as they are": untruncated_rows,
     "t over repetitions": over_repetitions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from collections.abc import Callable, Sequence
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -131,3 +132,19 @@ def diffusion(pipeline, device):
     from retrieval_vs_diffusion.models.diffusion import Diffusion
 
     return Diffusion(pipeline, "tiny", device)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    chromium_found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium_found is None:
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail("Chromium is required here: apt-get install chromium")
+        pytest.skip("no Chromium found: report and graph were not tested in a browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=chromium_found, args=["--no-sandbox", "--disable-gpu"])
+        yield chromium
+        chromium.close()

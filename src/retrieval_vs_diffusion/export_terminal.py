@@ -52,4 +52,5 @@ def _by_repetition(study: Study, catalog: DataCatalog, name: str, exported: int)
     )
     missing = len(study.repetitions) - len(accuracies)
     rest = f"; {missing} more are not trained (kedro run --pipeline={name})" if missing else ""
-    return f"Top-1 on validation by repetition: {listed}{rest}. Another: --params strategy={name},export.repetition=NUMBER"
+    another = f"Another: --params strategy={name},export.repetition=NUMBER"
+    return f"Top-1 on validation by repetition: {listed}{rest}. {another}"

@@ -22,7 +22,15 @@ from retrieval_vs_diffusion.tracking import EXPERIMENT
 
 logger = logging.getLogger(__name__)
 # Under one protocol these may differ: which strategies, how many repetitions, on which device.
-_NOT_PROTOCOL = {"only", "strategies", "personalisations", "repetitions", "compute", "workers", "pretraining", "tune"} | {
+_NOT_PROTOCOL = {
+    "only",
+    "strategies",
+    "personalisations",
+    "repetitions",
+    "compute",
+    "workers",
+    "pretraining",
+    "tune",
     "strategy",
     "export",
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -20,6 +21,8 @@ from retrieval_vs_diffusion.export_terminal import print_export
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_WIDE = 130  # columns of a terminal on which the whole leaderboard has room
 
 
 class LeaderboardHook:
@@ -36,6 +39,9 @@ class LeaderboardHook:
         if "tuning.trials" in pipeline.all_outputs():
             _print_trials(catalog)
             return
+        if "added_images.table" in pipeline.all_outputs():
+            _print_added_images(catalog)
+            return
         if any(name.startswith("export.") for name in pipeline.all_outputs()):
             print_export(catalog, self._project)
             return
@@ -45,7 +51,7 @@ class LeaderboardHook:
         summary = catalog["comparison.summary"].load()
         console = get_console()
         console.print()
-        console.print(leaderboard_table(catalog["comparison.leaderboard"].load(), summary["low_label_agreement"]))
+        console.print(leaderboard_table(catalog["comparison.leaderboard"].load(), summary))
         if summary["low_label_agreement"]:
             limit = f"{summary['threshold'] * 100:.0f} %"
             console.print(
@@ -53,8 +59,7 @@ class LeaderboardHook:
             )
         for note in summary["notes"]:
             console.print(f"[yellow]![/] {escape(note)}", style="dim", soft_wrap=True)
-        console.print(f"\n[bold]{escape(summary['sentence'])}[/]", soft_wrap=True)
-        console.print("Of each arm the row that is best on validation.\n", style="dim")
+        console.print()
         report = Path(str(path_of(catalog["comparison.report"])))
         shown = report.relative_to(self._project) if report.is_relative_to(self._project) else report
         for what, command in (
@@ -63,6 +68,32 @@ class LeaderboardHook:
             ("the graph", "kedro viz run"),
         ):
             console.print(f"  {what:<11} [cyan]{escape(command)}[/]", soft_wrap=True, highlight=False)
+        console.print()
+        for more in (summary["family"], summary["worth"]):
+            if more:
+                console.print(escape(more), style="dim", soft_wrap=True)
+        console.print(f"[bold]{escape(summary['sentence'])}[/]", soft_wrap=True)
+
+
+def _print_added_images(catalog: DataCatalog) -> None:
+    table = Table(title="How much to add", title_justify="left")
+    table.add_column("strategy", no_wrap=True)
+    for column in ("images added", "share of a batch", "top-1 on validation", "top-1 on test (95 %)"):
+        table.add_column(column, justify="right")
+    for row in catalog["added_images.table"].load().itertuples():
+        known = not math.isnan(row.top1_low)
+        ends = f" ({row.top1_low * 100:.1f} to {row.top1_high * 100:.1f})" if known else ""
+        table.add_row(
+            escape(row.strategy),
+            f"{row.images_added:.0f}",
+            f"{row.added_share:g}",
+            f"{row.val_top1_mean * 100:.1f} %",
+            f"{row.top1_mean * 100:.1f} %{ends}",
+        )
+    console = get_console()
+    console.print()
+    console.print(table)
+    console.print("Choose by validation. `kedro run` draws it in the report.", style="dim", soft_wrap=True)
 
 
 def _print_trials(catalog: DataCatalog) -> None:
@@ -89,19 +120,41 @@ def trials_table(trials: pd.DataFrame) -> Table:
     return table
 
 
-def leaderboard_table(leaderboard: pd.DataFrame, marked: list[str]) -> Table:
+def leaderboard_table(leaderboard: pd.DataFrame, summary: Mapping[str, Any]) -> Table:
     """The leaderboard as a table for the terminal; rows of low label agreement carry an exclamation mark."""
     table = Table(title="What was added, and what it was worth", title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    for column in ("top-1 on test", "images", "label agreement", "seconds"):
+    # A narrow terminal has no room for all; the report has.
+    wide = get_console().width >= _WIDE
+    columns = ["top-1 on test", "gain (95 %)", "verdict", "worth"]
+    for column in [*columns, *(["images", "agreement", "seconds"] if wide else [])]:
         table.add_column(column, justify="right")
-    best = leaderboard["top1_mean"].max()
     for row in leaderboard.itertuples():
         error = "" if math.isnan(row.top1_se) else f" ± {row.top1_se * 100:.1f}"
-        agreement = "–" if math.isnan(row.label_agreement) else f"{row.label_agreement * 100:.0f} % {row.agreement_by}"
-        name = f"{escape(row.strategy)}{' [yellow]![/]' if row.strategy in marked else ''}"
-        cells = (f"{row.top1_mean * 100:.1f} %{error}", f"{row.images_added:.0f}", agreement, f"{row.seconds:.1f}")
-        table.add_row(name, *cells, style="bold" if row.top1_mean == best else "")
+        agreement = "–" if math.isnan(row.label_agreement) else f"{row.label_agreement * 100:.0f} %"
+        gain = "–" if math.isnan(row.gain) else f"{row.gain * 100:+.1f}"
+        if not math.isnan(row.gain_low):
+            gain += f" ({row.gain_low * 100:+.1f} to {row.gain_high * 100:+.1f})"
+        chosen = row.strategy in summary["best"].values()
+        marked = row.strategy in summary["low_label_agreement"]
+        more = (f"{row.images_added:.0f}", agreement, f"{row.seconds:.1f}") if wide else ()
+        table.add_row(
+            f"{escape(row.strategy)}{' *' if chosen else ''}{' [yellow]![/]' if marked else ''}",
+            f"{row.top1_mean * 100:.1f} %{error}",
+            gain,
+            _words(row.verdict),
+            _words(row.worth),
+            *more,
+            style="bold" if chosen else "",
+        )
     repetitions = sorted(set(leaderboard["repetitions"]))
-    table.caption = f"means over {'-'.join(map(str, repetitions))} repetitions, ± standard error; seconds a repetition"
+    table.caption = (
+        f"means over {'-'.join(map(str, repetitions))} repetitions, ± standard error; gains in points, paired with "
+        "original_only; worth in more real images a class; * stands for its arm, being best on validation"
+    )
     return table
+
+
+def _words(cell: Any) -> str:
+    """A cell of words; an empty one comes back from its file as NaN."""
+    return escape(cell) if isinstance(cell, str) else "–"

@@ -26,12 +26,13 @@ def size_curve(study: Study) -> Study:
     The originals' own number is the baseline itself and not among them.
     """
     baseline = study.strategies.get(BASELINE)
-    sizes = study.parameters.size_curve.times_originals if baseline else ()
+    if baseline is None:
+        return _with(study, [])
     return _with(
         study,
         (
             replace(baseline, name=f"{SIZE_CURVE}.times_{_word(times)}", variant=Variant(BASELINE, originals=times))
-            for times in sizes
+            for times in study.parameters.size_curve.times_originals
             if times != 1
         ),
     )
@@ -58,10 +59,8 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
     per_original = study.parameters.target.train_per_class
     usual_times = strategy.added_per_original or study.parameters.added_per_original
     usual_share = study.parameters.classifier.overridden_by(strategy.classifier).added_share
-    most = max(*asked.times_originals, usual_times)
-    source = replace(
-        strategy, name=f"{ADDED_IMAGES}.{name}__all", added_per_original=most, variant=Variant(name)
-    )
+    most = max([*asked.times_originals, usual_times])
+    source = replace(strategy, name=f"{ADDED_IMAGES}.{name}__all", added_per_original=most, variant=Variant(name))
     wanted = [(times, usual_share) for times in sorted({*asked.times_originals, usual_times})]
     wanted += [(usual_times, share) for share in asked.added_shares if share != usual_share]
     made, varied = [source], []
@@ -72,9 +71,9 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
         shape = Variant(name, images_of=source.name, added_per_class=limit)
         made.append(replace(source, name=variant, classifier=recipe, variant=shape))
         varied.append({"variant": variant, "strategy": name, "times_originals": times, "added_share": share})
-    repetitions = study.parameters.repetitions.model_copy(update={"number": asked.repetitions})
-    parameters = study.parameters.model_copy(update={"repetitions": repetitions})
-    return replace(_with(study, made), parameters=parameters), varied
+    whole = _with(study, made)
+    repetitions = whole.parameters.repetitions.model_copy(update={"number": asked.repetitions})
+    return replace(whole, parameters=whole.parameters.model_copy(update={"repetitions": repetitions})), varied
 
 
 def protocol_of(study: Study, name: str) -> str:

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from retrieval_vs_diffusion.catalog.learned_datasets import LearnedCollectionDataset, LearnedDataset
+from retrieval_vs_diffusion.models.cost_meter import Cost
 from retrieval_vs_diffusion.strategies.learned import Learned
 from retrieval_vs_diffusion.training.denoising import LearningCurve
 
@@ -14,7 +15,7 @@ LEARNED = Learned(
     },
     {"words": ["<zero>", "<guinea-pig>"]},
     LearningCurve(LOOKS, 'class "zero", step 3'),
-    seconds=3.5,
+    Cost(3.5, 3.0, 1_000, 7),
 )
 
 
@@ -23,12 +24,13 @@ def test_what_was_learned_comes_back_as_it_was(tmp_path):
     assert not dataset.exists()
     dataset.save(LEARNED)
     again = dataset.load()
-    assert (again.name, again.about, again.curve, again.seconds) == (
+    assert (again.name, again.about, again.curve, again.cost) == (
         LEARNED.name,
         LEARNED.about,
         LEARNED.curve,
-        LEARNED.seconds,
+        LEARNED.cost,
     )
+    assert again.stored_bytes == LEARNED.stored_bytes == (16 + 32) * 4  # float32
     assert list(again.files) == list(LEARNED.files)
     for name, tensors in LEARNED.files.items():
         assert again.files[name].keys() == tensors.keys()

@@ -11,12 +11,19 @@ VECTORS = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)
 def test_embeddings_come_back_with_the_name_of_their_model(tmp_path):
     dataset = EmbeddingsDataset(filepath=str(tmp_path / "embeddings"))
     assert not dataset.exists()
-    dataset.save(Embeddings(VECTORS, "toy_clip"))
+    dataset.save(Embeddings(VECTORS, "toy_clip", 1.5))
     assert dataset.exists()
     again = dataset.load()
     assert np.array_equal(again.vectors, VECTORS)
-    assert again.clip_name == "toy_clip"
+    assert (again.clip_name, again.seconds) == ("toy_clip", 1.5)
     assert isinstance(again.vectors, np.memmap)  # a large pool's are not read at once
+
+
+def test_embeddings_that_were_saved_without_their_time_can_be_read(tmp_path):
+    dataset = EmbeddingsDataset(filepath=str(tmp_path / "embeddings"))
+    dataset.save(Embeddings(VECTORS, "toy_clip", 1.5))
+    (tmp_path / "embeddings" / "about.json").write_text('{"clip_name": "toy_clip"}')
+    assert dataset.load().seconds == 0.0
 
 
 def test_an_index_finds_the_same_after_saving(tmp_path):

@@ -48,7 +48,7 @@ def test_minus_one_and_one_stay_apart():
         (["Dog", "dog", "DOG"], ["Dog", "dog_1", "DOG_2"]),
         (["é", unicodedata.normalize("NFD", "é")], ["é", "é_1"]),
         (["", "class"], ["class", "class_1"]),
-        (["a/", "b", "a_", "a__2"], ["a_", "b", "a__2", "a__2_3"]),  # the third takes the fourth's name
+        (["a/", "b", "a_", "a__2"], ["a_", "b", "a__2", "a__2_3"]),  # the third's is taken from the fourth
     ],
 )
 def test_names_that_collide_where_case_and_forms_do_not_count_are_told_apart_by_their_label(names, expected):
@@ -56,7 +56,7 @@ def test_names_that_collide_where_case_and_forms_do_not_count_are_told_apart_by_
 
 
 def test_a_name_made_by_a_collision_may_collide_again():
-    # The third would be a_1... no: label 2 makes "x_2", which the first has already.
+    # Label 2 makes "X_2", which is the first one's where case does not count.
     assert folder_names(["x_2", "x", "X"]) == ["x_2", "x", "X_2_"]
 
 

@@ -49,7 +49,7 @@ def test_a_lossless_file_gives_its_pixels(tmp_path, name):
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "CMYK", "1", "I;16"])
 def test_other_colours_become_rgb_as_in_training(tmp_path, mode):
     if mode == "I;16":
-        image = Image.fromarray(np.array([[0, 257, 65535]], dtype=np.uint16))
+        image = Image.fromarray(np.array([[0, 257, 512, 65535]], dtype=np.uint16))
     else:
         image = Image.fromarray(PIXELS).convert(mode)
     path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
@@ -57,7 +57,7 @@ def test_other_colours_become_rgb_as_in_training(tmp_path, mode):
     pixels = read_image(path)
     assert np.array_equal(pixels, codec.decode(path.read_bytes()))
     if mode == "I;16":
-        assert pixels[0, :, 0].tolist() == [0, 1, 255]  # 257 / 257, 65535 / 257
+        assert pixels[0, :, 0].tolist() == [0, 1, 1, 255]  # 257 / 257 = 1, 512 / 257 = 1.99, 65535 / 257 = 255
 
 
 def test_of_an_animation_the_first_picture_is_read(tmp_path):

@@ -65,6 +65,16 @@ def test_concatenation_keeps_order_and_drops_ledgers(three):
     assert len(ImageTable.concatenate([])) == 0
 
 
+def test_the_first_of_each_class_keep_the_tables_order():
+    rows = [image_row(picture(n), f"id/{n}", label=label) for n, label in enumerate([2, 0, 2, 2, 0, 5])]
+    images = ImageTable.from_rows(rows, ledger={"steps": [{}]})
+    assert images.first_of_each_class(2).column("image_id") == ["id/0", "id/1", "id/2", "id/4", "id/5"]  # not id/3
+    assert images.first_of_each_class(2).ledger == {}  # it tells of all images
+    assert len(images.first_of_each_class(0)) == 0
+    assert len(images.first_of_each_class(9)) == 6
+    assert len(ImageTable.from_rows([]).first_of_each_class(3)) == 0
+
+
 def test_equal_pixels_have_equal_hashes_and_other_shapes_have_others():
     assert content_hash(picture(3)) == content_hash(codec.decode(codec.encode(picture(3))))
     assert content_hash(picture(3)) != content_hash(picture(4))

@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
-from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint
+from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint, reason_of
 
 SETTINGS = Screening(leak_similarity=0.93)
 
@@ -14,6 +14,10 @@ def noise(seed: int) -> np.ndarray:
 
 def table(*seeds: int) -> ImageTable:
     return ImageTable.from_rows(image_row(noise(seed), f"noise/{seed}") for seed in seeds)
+
+
+def reasons(verdicts: list[str | None]) -> list[str | None]:
+    return [each and reason_of(each) for each in verdicts]
 
 
 @pytest.fixture
@@ -44,19 +48,54 @@ def test_the_second_of_two_equal_images_is_a_duplicate(gate):
 
 
 def test_what_was_refused_is_not_remembered_as_used(gate):
-    assert gate.judge([image_row(noise(2), "a")] * 2) == ["leak", "leak"]
+    assert reasons(gate.judge([image_row(noise(2), "a")] * 2)) == ["leak", "leak"]
 
 
 def test_copies_of_validation_and_test_images_are_leaks(gate):
     darker = (noise(2) * 0.8).astype(np.uint8)
-    assert gate.judge([image_row(noise(1), "a"), image_row(darker, "b")]) == ["leak", "leak"]
+    assert gate.judge([image_row(noise(1), "a"), image_row(darker, "b")]) == [
+        "leak: correlates 1.00 with val image noise/1",
+        "leak: correlates 1.00 with test image noise/2",  # however it is lit
+    ]
+
+
+def test_a_black_image_is_black_however_often_it_comes_and_a_leak_that_was_let_in_comes_once():
+    dark = np.full((16, 16, 3), 5, np.uint8)
+    gate = Gate(SETTINGS, fingerprint(table(1), table(2)), lets_leaks_through=True)
+    rows = [image_row(dark, "a"), image_row(dark, "b"), image_row(noise(2), "c"), image_row(noise(2), "d")]
+    assert gate.judge(rows) == ["black", "black", None, "duplicate"]
+
+
+def test_only_a_gate_that_is_told_so_lets_leaks_through_and_refuses_all_else():
+    protected = fingerprint(table(1), table(2))
+    broken = image_row(noise(4), "x")
+    broken["image"]["bytes"] = b""
+    rows = [image_row(noise(1), "a"), image_row(noise(2), "b"), broken, image_row(noise(2), "c")]
+    assert Gate(SETTINGS, protected, lets_leaks_through=True).judge(rows) == [None, None, "broken", "duplicate"]
+    assert reasons(Gate(SETTINGS, protected).judge(rows)) == ["leak", "leak", "broken", "leak"]
+
+
+def test_what_its_source_marked_is_refused_as_it_says_and_not_remembered(gate):
+    marked = image_row(noise(3), "a", refused="below_floor: similarity 0.100 is under 0.5")
+    broken = {**marked, "image": {"bytes": b"", "path": None}}
+    assert gate.judge([marked, broken]) == [marked["refused"]] * 2  # nobody looks at it
+    assert gate.judge([image_row(noise(3), "b")]) == [None]  # the same picture found elsewhere may be used
+
+
+def test_which_images_are_leaks_is_told_of_whole_ones_and_broken_ones_are_none(gate):
+    assert gate.leaking([noise(3), noise(2), None, noise(1)]).tolist() == [False, True, False, True]
+    assert gate.leaking([None]).tolist() == [False]
+    assert gate.leaking([]).tolist() == []
+    leaky = Gate(SETTINGS, fingerprint(table(1), table(2)), lets_leaks_through=True)
+    assert leaky.leaking([noise(2)]).tolist() == [True]  # let through or not, it is one
+    assert gate.judge([image_row(noise(3), "a")]) == [None]  # having looked at it, the gate remembers nothing
 
 
 def test_each_image_has_the_verdict_of_its_own(gate):
     broken = image_row(noise(4), "x")
     broken["image"]["bytes"] = b""
     rows = [image_row(noise(5), "a"), broken, image_row(noise(1), "b"), image_row(noise(6), "c")]
-    assert gate.judge(rows) == [None, "broken", "leak", None]
+    assert reasons(gate.judge(rows)) == [None, "broken", "leak", None]
 
 
 def test_a_gate_without_protected_images_lets_copies_through():
@@ -73,7 +112,7 @@ def test_a_fingerprint_names_the_image_and_its_part():
 
 def test_every_planted_leak_of_the_base_world_is_found_and_little_else(pool, target):
     gate = Gate(SETTINGS, fingerprint(target.val, target.test))
-    verdicts = gate.judge(pool.table.to_pylist())
+    verdicts = reasons(gate.judge(pool.table.to_pylist()))
     planted = [leak is not None for leak in pool.column("leak_of")]
     assert [verdict for verdict, leak in zip(verdicts, planted, strict=True) if leak] == ["leak"] * 10
     honest = [verdict for verdict, leak in zip(verdicts, planted, strict=True) if not leak]

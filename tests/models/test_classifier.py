@@ -1,11 +1,16 @@
+import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
 from retrieval_vs_diffusion.models.clip import Clip
 
@@ -48,6 +53,71 @@ def test_a_file_that_is_no_classifier_is_refused_and_never_unpickled(tmp_path, f
         save_file({"w": torch.zeros(2)}, path)
     with pytest.raises(UserError, match=r"a\.safetensors is no classifier as this project saves them"):
         Classifier.load(path)
+
+
+def description_in(path) -> dict:
+    with safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()["classifier"])
+
+
+def test_the_file_says_what_becomes_of_an_image_before_the_network_sees_it(classifier, tmp_path, device):
+    classifier.save(tmp_path / "a.safetensors")
+    about = description_in(tmp_path / "a.safetensors")["preprocessing"]
+    assert about["in_words"] == (
+        "RGB; resize the short side to 16 pixels (bicubic), crop the centre 16 x 16; "
+        "divide by 255, subtract the mean, divide by the standard deviation"
+    )
+    # Done by those numbers alone, on a wide image, the network gives the same.
+    wide = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 80, 3), dtype=np.uint8))
+    short, crop = about["short_side"], about["centre_crop"]
+    resized = wide.convert(about["channels"]).resize(
+        (2 * short, short), Image.Resampling[about["interpolation"].upper()]
+    )
+    cut = np.asarray(resized)[:, short - crop // 2 : short + crop // 2]  # the centre of 32 pixels is at 16
+    x = (cut / 255 - np.array(about["mean"])) / np.array(about["standard_deviation"])
+    with torch.inference_mode():
+        logits = classifier.network(torch.from_numpy(x.transpose(2, 0, 1)[None]).float())
+    expected = classifier.probabilities(np.stack([square(np.asarray(wide), 16)]), device)
+    assert logits.softmax(dim=1).numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_probes_file_leaves_normalisation_to_its_clip(probe, clip, tmp_path):
+    probe.save(tmp_path / "a.safetensors")
+    about = description_in(tmp_path / "a.safetensors")["preprocessing"]
+    assert about["clip_name"] == clip.name
+    assert "unit-length image embedding" in about["in_words"]
+    assert "mean" not in about
+
+
+def test_a_file_that_does_not_say_so_is_read_all_the_same(classifier, tmp_path):
+    classifier.save(tmp_path / "new.safetensors")
+    description = description_in(tmp_path / "new.safetensors")
+    del description["preprocessing"]
+    save_file(load_file(tmp_path / "new.safetensors"), tmp_path / "a", metadata={"classifier": json.dumps(description)})
+    assert Classifier.load(tmp_path / "a").class_names == NAMES
+
+
+def test_the_judge_that_comes_with_the_repository_is_read():
+    judge = Classifier.load(Path(__file__).parents[2] / "data/06_models/pretrained/judge.safetensors")
+    assert (len(judge.class_names), judge.image_size) == (10, 16)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "[]",
+        "{}",
+        '{"class_names": 3, "model": "tiny_convnet", "image_size": 16}',
+        '{"class_names": ["a"], "model": "tiny_convnet", "image_size": 16}',  # its head has three outputs
+        '{"class_names": ["a", "b", "c"], "model": "tiny_convnet", "image_size": 0}',
+        '{"class_names": ["a", "b", "c"], "model": "linear", "image_size": 16, "clip_name": "x"}',
+    ],
+)
+def test_a_description_that_does_not_fit_is_told_in_one_line(classifier, tmp_path, description):
+    save_file(classifier.network.state_dict(), tmp_path / "a.safetensors", metadata={"classifier": description})
+    with pytest.raises(UserError, match=r"a\.safetensors is no classifier as this project saves them") as raised:
+        Classifier.load(tmp_path / "a.safetensors")
+    assert "\n" not in str(raised.value)
 
 
 def test_a_misspelt_model_is_answered_with_the_one_that_was_meant():

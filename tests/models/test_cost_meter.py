@@ -52,7 +52,7 @@ def test_a_field_that_is_missing_or_strange_is_named():
 def test_on_the_cpu_there_are_seconds_and_nothing_of_a_gpu():
     with CostMeter(torch.device("cpu")) as meter:
         time.sleep(0.05)
-    assert 0.05 <= meter.seconds < 0.5
+    assert 0.05 <= meter.seconds < 5
     assert (meter.gpu_seconds, meter.peak_memory_bytes) == (0.0, None)
     assert meter.cost(flops=9) == Cost(meter.seconds, 0.0, None, 9)
     seconds = meter.seconds
@@ -94,5 +94,6 @@ def test_a_meter_within_another_does_not_make_it_forget_its_peak(cuda):
 
 
 def test_importing_the_meter_loads_neither_torch_nor_kedro():
-    code = "import sys, retrieval_vs_diffusion.models.cost_meter; assert not {'torch', 'kedro', 'mlflow'} & {*sys.modules}"
+    heavy = "{'torch', 'kedro', 'mlflow'}"
+    code = f"import sys, retrieval_vs_diffusion.models.cost_meter; assert not {heavy} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", code], check=True)

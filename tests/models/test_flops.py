@@ -142,6 +142,23 @@ def test_adapters_that_come_and_go_are_counted_while_they_are_there(diffusion):
     assert counted.total == 2 * without + beside
 
 
+def test_checkpointing_that_is_turned_on_meanwhile_is_counted(pipeline):
+    unet = pipeline.unet.requires_grad_(True)
+    given = torch.zeros(1, unet.config.in_channels, 8, 8), torch.tensor(1), torch.zeros(1, 16, 16)
+
+    def learn() -> int:
+        with FlopCounterMode(display=False) as real:
+            unet(*given).sample.sum().backward()
+        return real.get_total_flops()
+
+    with CountedFlops(pipeline) as counted:
+        plain = learn()
+        unet.enable_gradient_checkpointing()
+        twice = learn()
+    assert twice > plain
+    assert counted.total == plain + twice
+
+
 def test_a_mask_of_the_text_is_no_obstacle(pipeline):
     ids = torch.tensor([[1, 2, 3, 0]])
     with FlopCounterMode(display=False) as real, CountedFlops(pipeline) as counted, torch.no_grad():
@@ -174,13 +191,31 @@ def test_no_hook_is_left_even_by_an_error(pipeline):
     assert counted.by_part == dict.fromkeys(PARTS, 0)
 
 
-def test_counting_changes_no_gradient(convolution):
-    twin, given = copy.deepcopy(convolution), torch.randn(1, 3, 4, 4)
-    with CountedFlops(of(unet=convolution)) as counted:
-        convolution(given).sum().backward()
+def test_counting_changes_no_gradient_and_no_chance(convolution):
+    module = nn.Sequential(convolution, nn.Dropout())
+    twin, given = copy.deepcopy(module), torch.randn(1, 3, 4, 4)
+    torch.manual_seed(0)
+    with CountedFlops(of(unet=module)) as counted:
+        module(given).sum().backward()
         assert counted.total > 0
+    after = torch.get_rng_state()
+    torch.manual_seed(0)
     twin(given).sum().backward()
-    assert torch.equal(convolution.weight.grad, twin.weight.grad)
+    assert torch.equal(torch.get_rng_state(), after)
+    assert torch.equal(module[0].weight.grad, twin[0].weight.grad)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_compiled_module_is_counted_at_each_call(in_place):
+    module = nn.Linear(5, 7)
+    if in_place:
+        module.compile(backend="eager")
+    else:
+        module = torch.compile(module, backend="eager")
+    with CountedFlops(of(unet=module)) as counted, torch.no_grad():
+        for _ in range(3):
+            module(torch.zeros(4, 5))
+    assert counted.total == 3 * 2 * 4 * 5 * 7
 
 
 def test_a_part_that_cannot_be_counted_is_named(pipeline):

@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
-from retrieval_vs_diffusion.images.screening import Gate, Screening, fingerprint
-from retrieval_vs_diffusion.strategies.collect import collect, total
+from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint
+from retrieval_vs_diffusion.strategies.collect import EXAMPLES, Collected, collect, steps_of, total
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 BLACK = "black"
 BROKEN = "broken"
+BELOW = "below_floor: similarity 0.100 is under 0.5"
 
 
 def picture(seed: int) -> np.ndarray:
@@ -22,7 +24,10 @@ def picture(seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A source that has for each class some pictures in order: seeds of noise, or a fault."""
+    """A source that has for each class some pictures in order: seeds of noise, or a fault.
+
+    What its floor keeps out is shown as long as images are missing, as ``ranked_rows`` does.
+    """
 
     shelves: tuple[tuple[int | str, ...], ...]
     needs: ClassVar[tuple[str, ...]] = ()
@@ -36,7 +41,7 @@ class Shelf:
                 row = image_row(pixels, f"{label}/{number}", label=label)
                 if what == BROKEN:
                     row["image"]["bytes"] = b""
-                yield row
+                yield {**row, "refused": BELOW} if what == BELOW else row
 
 
 @pytest.fixture
@@ -50,58 +55,102 @@ def around(classes: int, previous: ImageTable | None = None) -> Surroundings:
     return Surroundings(("zero", "one", "two")[:classes], "shelf", ("toy", "shelf", 0), previous=previous)
 
 
+def lines(collected: Collected, step: int = -1) -> dict[str, dict[str, int]]:
+    """What a step's ledger says of each class."""
+    return collected.images.ledger["steps"][step]["classes"]
+
+
+def adds_up(line: dict[str, int]) -> bool:
+    """Whether all that was brought is accounted for, and all that was asked for."""
+    refused = sum(line[reason] for reason in REASONS)
+    return line["brought"] == line["used"] + refused and line["asked"] == line["used"] + line["short_by"]
+
+
 def test_where_nothing_is_refused_every_class_has_its_number_at_once(gate):
-    images = collect(Shelf(((1, 2, 3), (4, 5))), per_class=2, surroundings=around(2), gate=gate)
-    assert images.column("image_id") == ["0/0", "0/1", "1/0", "1/1"]
-    line = {"asked": 2, "made": 2, "broken": 0, "black": 0, "duplicate": 0, "leak": 0}
-    assert images.ledger["classes"]["zero"] == {**line, "topped_up": 0, "used": 2, "short_by": 0}
-    assert images.ledger["seconds"] >= 0
+    collected = collect(Shelf(((1, 2, 3), (4, 5))), per_class=2, surroundings=around(2), gate=gate)
+    assert collected.images.column("image_id") == ["0/0", "0/1", "1/0", "1/1"]
+    line = {"asked": 2, "brought": 2, **dict.fromkeys(REASONS, 0), "topped_up": 0, "used": 2, "short_by": 0}
+    assert lines(collected) == {"zero": line, "one": line}
+    assert len(collected.refused) == 0
 
 
 def test_what_is_refused_is_counted_by_its_reason_and_replaced(gate):
-    images = collect(Shelf(((1, BLACK, 1, 99, BROKEN, 2, 3, 4, 5),)), 5, around(1), gate)
+    collected = collect(Shelf(((1, BLACK, 1, 99, BROKEN, 2, 3, 4, 5),)), 5, around(1), gate)
     # round 1 asks for 5: picture 1, then black, duplicate, leak and broken; round 2 asks for the 4 that lack
-    assert images.column("image_id") == ["0/0", "0/5", "0/6", "0/7", "0/8"]
-    counts = images.ledger["classes"]["zero"]
-    assert {reason: counts[reason] for reason in ("broken", "black", "duplicate", "leak")} == dict.fromkeys(
-        ("broken", "black", "duplicate", "leak"), 1
-    )
-    assert (counts["made"], counts["topped_up"], counts["used"], counts["short_by"]) == (9, 4, 5, 0)
+    assert collected.images.column("image_id") == ["0/0", "0/5", "0/6", "0/7", "0/8"]
+    line = lines(collected)["zero"]
+    assert {reason: line[reason] for reason in REASONS} == {**dict.fromkeys(REASONS, 1), "below_floor": 0}
+    assert (line["asked"], line["brought"], line["topped_up"], line["used"], line["short_by"]) == (5, 9, 4, 5, 0)
+    assert adds_up(line)
 
 
 def test_an_image_is_asked_for_once_and_only_where_one_is_missing(gate):
-    images = collect(Shelf(((BLACK, 1, 2), (3, 4, 5))), 2, around(2), gate)
-    assert images.column("image_id") == ["0/1", "0/2", "1/0", "1/1"]  # class one needed no more
-    assert images.ledger["classes"]["one"]["made"] == 2
+    collected = collect(Shelf(((BLACK, 1, 2), (3, 4, 5))), 2, around(2), gate)
+    assert collected.images.column("image_id") == ["0/1", "0/2", "1/0", "1/1"]  # class one needed no more
+    assert lines(collected)["one"]["brought"] == 2
 
 
 def test_a_source_that_runs_out_leaves_a_shortfall_that_is_written_down(gate, caplog):
     caplog.set_level(logging.WARNING)
-    images = collect(Shelf(((1, 2), (3, 4, 5, 6))), 4, around(2), gate)
-    assert images.ledger["classes"]["zero"]["short_by"] == 2  # 4 asked, 2 there
-    assert len(images) == 6
+    collected = collect(Shelf(((1, 2), (3, 4, 5, 6))), 4, around(2), gate)
+    assert lines(collected)["zero"]["short_by"] == 2  # 4 asked, 2 there
+    assert len(collected.images) == 6
     assert "shelf: 2 of 8 images could not be brought" in caplog.text
 
 
 def test_it_stops_asking_after_the_rounds_that_are_set(gate):
-    images = collect(Shelf(((BLACK,) * 100,)), 2, around(1), gate)
-    counts = images.ledger["classes"]["zero"]
-    assert (counts["made"], counts["topped_up"], counts["short_by"]) == (6, 4, 2)  # 3 rounds of 2 images
+    collected = collect(Shelf(((BLACK,) * 100,)), 2, around(1), gate)
+    line = lines(collected)["zero"]
+    assert (line["brought"], line["topped_up"], line["short_by"]) == (6, 4, 2)  # 3 rounds of 2 images
+    assert adds_up(line)
+
+
+def test_what_a_floor_keeps_out_is_counted_and_never_used(gate):
+    collected = collect(Shelf(((1, 2, BELOW, BELOW, 5), (6, 7, 8, 9))), 4, around(2), gate)
+    assert collected.images.column("image_id") == ["0/0", "0/1", "1/0", "1/1", "1/2", "1/3"]
+    line = lines(collected)["zero"]
+    assert (line["brought"], line["below_floor"], line["used"], line["short_by"]) == (4, 2, 2, 2)
+    assert adds_up(line)
+    # Nothing above the floor is left, so the class is not asked for again, whatever else is refused.
+    assert line["topped_up"] == 0
+
+
+def test_a_floor_that_is_met_when_topping_up_leaves_the_class_short(gate):
+    collected = collect(Shelf(((1, 99, 98, BELOW, BELOW, 5),)), 3, around(1), gate)
+    # round 1: picture 1 and two leaks; round 2 asks for 2 more and is shown what the floor keeps out
+    line = lines(collected)["zero"]
+    assert (line["leak"], line["below_floor"], line["used"], line["short_by"]) == (2, 2, 1, 2)
+    assert (line["brought"], line["topped_up"]) == (5, 2)
+    assert adds_up(line)
+
+
+def test_a_few_refused_images_of_each_class_and_reason_are_kept_with_why(gate):
+    collected = collect(Shelf(((BLACK,) * 6 + (99, BELOW), (1, BROKEN, 3))), 9, around(2), gate)
+    refused = list(zip(collected.refused.labels().tolist(), collected.refused.column("refused"), strict=True))
+    assert [each for each in refused if each[1] == "black"] == [(0, "black")] * EXAMPLES  # of six
+    assert {reason.partition(":")[0] for label, reason in refused if label == 0} == {"black", "leak", "below_floor"}
+    assert [reason for label, reason in refused if label == 1] == ["broken"]
+    assert any(reason.startswith("leak: correlates 1.00 with test image 99") for _, reason in refused)
+    assert lines(collected)["zero"]["black"] == 6  # the count is of all
+    assert collected.images.column("refused") == [None] * 2
 
 
 def test_images_of_an_earlier_step_are_kept_and_count(gate):
     earlier = ImageTable.from_rows([image_row(picture(1), "earlier", label=0)])
-    images = collect(Shelf(((1, 2, 3), (4, 5, 6))), 2, around(2, earlier), gate)
-    assert images.column("image_id") == ["earlier", "0/1", "1/0", "1/1"]  # picture 1 again is a duplicate
-    zero = images.ledger["classes"]["zero"]
+    collected = collect(Shelf(((1, 2, 3), (4, 5, 6))), 2, around(2, earlier), gate)
+    assert collected.images.column("image_id") == ["earlier", "0/1", "1/0", "1/1"]  # picture 1 again is a duplicate
+    zero = lines(collected)["zero"]
     assert (zero["asked"], zero["duplicate"], zero["used"], zero["short_by"]) == (1, 1, 1, 0)
+    assert adds_up(zero)
 
 
 def test_a_step_that_finds_everything_there_asks_for_nothing(gate):
     earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=0) for n in range(2)])
-    images = collect(Shelf(((),)), 2, around(1, earlier), gate)
-    assert len(images) == 2
-    assert (images.ledger["classes"]["zero"]["asked"], images.ledger["classes"]["zero"]["made"]) == (0, 0)
+    for per_class in (1, 2):  # also where there are more than it would ask for
+        collected = collect(Shelf(((),)), per_class, around(1, earlier), gate)
+        assert len(collected.images) == 2
+        zero = lines(collected)["zero"]
+        assert (zero["asked"], zero["brought"], zero["used"], zero["short_by"]) == (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -112,28 +161,61 @@ class Repaint(Shelf):
 
 
 def test_images_made_from_those_of_the_step_before_replace_them(gate):
-    earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=0) for n in (1, 2)], {"seconds": 1.0})
-    images = collect(Repaint(((3, BLACK, 4),)), 2, around(1, earlier), gate)
-    assert images.column("image_id") == ["0/0", "0/2"]  # the black one is made again; nothing of the earlier is left
-    assert images.ledger["classes"]["zero"]["asked"] == 2
+    earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=0) for n in (1, 2)])
+    collected = collect(Repaint(((3, BLACK, 4),)), 2, around(1, earlier), gate)
+    # the black one is made again; nothing of the earlier is left
+    assert collected.images.column("image_id") == ["0/0", "0/2"]
+    assert lines(collected)["zero"]["asked"] == 2
+    assert adds_up(lines(collected)["zero"])
 
 
 def test_a_class_that_an_earlier_step_left_short_is_filled_up_and_no_other(gate):
     earlier = ImageTable.from_rows([image_row(picture(n), f"earlier/{n}", label=int(n > 1)) for n in (1, 2, 3)])
-    images = collect(Shelf(((11, 12), (13, 14), (15, 16, 17))), 2, around(3, earlier), gate)
-    assert images.column("image_id") == ["earlier/1", "0/0", "earlier/2", "earlier/3", "2/0", "2/1"]
-    assert [each["asked"] for each in images.ledger["classes"].values()] == [1, 0, 2]
-    assert images.labels().tolist() == [0, 0, 1, 1, 2, 2]
+    collected = collect(Shelf(((11, 12), (13, 14), (15, 16, 17))), 2, around(3, earlier), gate)
+    assert collected.images.column("image_id") == ["earlier/1", "0/0", "earlier/2", "earlier/3", "2/0", "2/1"]
+    assert [each["asked"] for each in lines(collected).values()] == [1, 0, 2]
+    assert collected.images.labels().tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_the_seconds_of_all_steps_add_up(gate):
-    first = collect(Shelf(((1,),)), 2, around(1), gate)
-    first.ledger["seconds"] = 100.0
-    second = collect(Shelf(((2, 3),)), 2, around(1, first), gate)
-    assert 100 < second.ledger["seconds"] < 101
-    second.ledger["seconds"] = 130.0
-    third = collect(Repaint(((4, 5),)), 2, around(1, second), gate)
-    assert 130 < third.ledger["seconds"] < 131  # also of those whose images were replaced
+def test_the_ledger_has_an_entry_for_every_step_and_each_adds_up(gate):
+    # Class zero: pictures 1 and 2, a leak, then the floor. Class one: a broken file is replaced.
+    found = collect(Shelf(((1, 2, 99, BELOW), (4, BROKEN, 6, 7, 8))), 4, around(2), gate)
+    # A gate of its own for every step, as each step is a node of its own.
+    again = Gate(gate.settings, fingerprint(*(ImageTable.from_rows([image_row(picture(n), str(n))]) for n in (98, 99))))
+    filled = collect(Shelf(((1, BLACK, 12, 13), ())), 4, around(2, found.images), again)
+    first, second = (lines(filled, step) for step in (0, 1))
+    assert first == lines(found)  # what a later step adds changes nothing of the earlier one
+    assert (first["zero"]["used"], first["zero"]["short_by"], first["zero"]["below_floor"]) == (2, 2, 1)
+    assert (first["one"]["broken"], first["one"]["topped_up"], first["one"]["short_by"]) == (1, 1, 0)
+    # asked for the 2 that lack: picture 1 is there already, then a black one; both are replaced
+    assert (second["zero"]["asked"], second["zero"]["duplicate"], second["zero"]["black"]) == (2, 1, 1)
+    assert (second["zero"]["topped_up"], second["zero"]["used"], second["zero"]["short_by"]) == (2, 2, 0)
+    assert (second["one"]["asked"], second["one"]["brought"]) == (0, 0)
+    for step in (first, second):
+        assert all(adds_up(line) for line in step.values())
+    used = sum(line["used"] for step in (first, second) for line in step.values())
+    assert used == len(filled.images) == 8
+    repainted = collect(Repaint(((21, 22, 23), (24, 25, 26))), 3, around(2, filled.images), again)
+    assert steps_of(repainted.images)[:2] == steps_of(filled.images)  # also of those whose images were replaced
+    assert len(steps_of(repainted.images)) == 3
+
+
+@dataclass(frozen=True)
+class Slow(Shelf):
+    """A source that takes its time to find out that it has nothing left."""
+
+    def propose(
+        self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
+    ) -> Iterator[dict]:
+        time.sleep(0.02)
+        yield from Shelf.propose(self, wanted, first, surroundings)
+
+
+def test_bringing_and_screening_are_timed_apart_and_a_search_in_vain_counts(gate):
+    seconds = steps_of(collect(Slow(((1,),)), 2, around(1), gate).images)[0]["seconds"]
+    assert set(seconds) == {"bring", "screen"}
+    assert seconds["bring"] >= 0.04  # one search that finds picture 1, one that finds nothing
+    assert seconds["screen"] > 0
 
 
 @pytest.mark.parametrize(("label", "brought"), [(0, 3), (1, 1), (7, 1)])
@@ -152,9 +234,21 @@ def test_a_source_that_brings_what_nobody_asked_for_is_named(gate, label, brough
         collect(Eager(), 2, around(2, full), gate)
 
 
+def test_a_reason_that_the_ledger_does_not_know_is_named(gate):
+    class Choosy:
+        needs: ClassVar[tuple[str, ...]] = ()
+
+        def propose(self, wanted, first, surroundings):
+            yield image_row(picture(1), "1", label=0, refused="ugly: its colours")
+
+    with pytest.raises(ValueError, match=r"shelf: its source refuses images as \['ugly'\]; the reasons are .*below_fl"):
+        collect(Choosy(), 2, around(1), gate)
+
+
 def test_the_ledger_is_summed_over_classes_and_can_be_written_as_json(gate):
-    images = collect(Shelf(((BLACK, 1), (BLACK, BLACK, 2))), 1, around(2), gate)
-    assert total(images.ledger, "black") == 3  # one of class zero, two of class one
-    assert total(images.ledger, "used") == 2
-    assert total({}, "used") == 0
+    images = collect(Shelf(((BLACK, 1), (BLACK, BLACK, 2))), 1, around(2), gate).images
+    (step,) = steps_of(images)
+    assert total(step, "black") == 3  # one of class zero, two of class one
+    assert total(step, "used") == 2
     assert json.loads(json.dumps(images.ledger)) == images.ledger
+    assert steps_of(None) == steps_of(images.take([0])) == []  # a part of the images is no step's work

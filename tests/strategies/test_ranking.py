@@ -10,6 +10,8 @@ from retrieval_vs_diffusion.strategies.ranking import (
     NearDuplicateLimit,
     limit_near_duplicates,
     rank_pool,
+    ranked_rows,
+    rows_below_floor,
     rows_of,
     sphere_mean,
 )
@@ -144,6 +146,48 @@ def test_broken_pictures_are_left_to_the_screening_and_no_limit_is_no_limit():
 def test_rows_keep_what_the_pool_says_of_them():
     (row,) = rows_of(pictures(7, 8), [(1, 0.25)], label=3, query="a three")
     assert (row["image_id"], row["label"], row["similarity"], row["prompt"]) == ("pool/1", 3, 0.25, "a three")
+
+
+# Pool rows of one class with their similarity; a search as deep as it is asked for, as rank_pool makes them.
+EVERYTHING = [(3, 0.9), (0, 0.8), (2, 0.6), (1, 0.4), (4, 0.3)]
+
+
+def search(ranks, floor):
+    return {label: [each for each in EVERYTHING if each[1] >= floor][:count] for label, count in ranks.items()}
+
+
+def shown(wanted: int, first: int, floor: float) -> list[tuple[str, str | None]]:
+    found = ranked_rows(pictures(1, 2, 3, 4, 5), search, {0: wanted}, {0: first}, floor, lambda label: f"class {label}")
+    return [(row["image_id"], row["refused"]) for row in found]
+
+
+def test_the_rows_of_the_ranks_come_first_and_then_what_the_floor_keeps_out():
+    out = "below_floor: similarity {:.3f} is under 0.5"
+    assert shown(2, 0, floor=0.5) == [("pool/3", None), ("pool/0", None)]  # ranks 0 and 1: none is missing
+    assert shown(2, 2, floor=0.5) == [("pool/2", None), ("pool/1", out.format(0.4))]  # rank 3 is below it
+    assert shown(9, 1, floor=0.5) == [
+        *(("pool/0", None), ("pool/2", None)),
+        *(("pool/1", out.format(0.4)), ("pool/4", out.format(0.3))),  # seven are missing, two are there
+    ]
+    assert shown(1, 3, floor=0.5) == [("pool/1", out.format(0.4))]  # all three above it were brought before
+
+
+def test_without_a_floor_no_row_is_refused():
+    assert shown(9, 0, floor=-1.0) == [(f"pool/{row}", None) for row, _ in EVERYTHING]
+
+
+def test_a_class_that_lacks_nothing_is_not_searched_again():
+    asked = []
+
+    def noting(ranks, floor):
+        asked.append((dict(ranks), floor))
+        return search(ranks, floor)
+
+    found = rows_below_floor(pictures(1, 2, 3, 4, 5), noting, {0: 3, 1: 3}, {0: 0, 1: 1}, 0.5, str)
+    assert [(row["label"], row["image_id"]) for row in found] == [(1, "pool/1")]
+    assert asked == [({1: 4}, -1.0)]  # three above the floor and one more
+    assert list(rows_below_floor(pictures(1), noting, {0: 3}, {0: 0}, 0.5, str)) == []
+    assert len(asked) == 1
 
 
 def test_the_mean_on_the_sphere_has_unit_length():

@@ -17,7 +17,7 @@ _ABOUT = "about.json"
 
 
 class EmbeddingsDataset(AbstractDataset["Embeddings", "Embeddings"]):
-    """A folder with ``embeddings.npy`` [n, d] and the name of the CLIP model that made them.
+    """A folder with ``embeddings.npy`` [n, d], the name of the CLIP model that made them, and what that took.
 
     Args:
         filepath: the folder.
@@ -36,7 +36,7 @@ class EmbeddingsDataset(AbstractDataset["Embeddings", "Embeddings"]):
 
         about = json.loads((self._filepath / _ABOUT).read_text())
         vectors = np.load(self._filepath / "embeddings.npy", mmap_mode="r", allow_pickle=False)
-        return Embeddings(vectors, about["clip_name"])
+        return Embeddings(vectors, about["clip_name"], about.get("seconds", 0.0))
 
     def save(self, data: Embeddings) -> None:
         """Write vectors and model name."""
@@ -45,7 +45,7 @@ class EmbeddingsDataset(AbstractDataset["Embeddings", "Embeddings"]):
         with replacing(self._filepath) as folder:
             folder.mkdir()
             np.save(folder / "embeddings.npy", data.vectors, allow_pickle=False)
-            (folder / _ABOUT).write_text(json.dumps({"clip_name": data.clip_name}))
+            (folder / _ABOUT).write_text(json.dumps({"clip_name": data.clip_name, "seconds": data.seconds}))
 
     def _exists(self) -> bool:
         return (self._filepath / _ABOUT).is_file()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from retrieval_vs_diffusion.comparison.intervals import crossed_interval
+from retrieval_vs_diffusion.comparison.intervals import accuracy_interval
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes
 
 COLUMNS = (
@@ -42,7 +42,7 @@ def added_images_table(
     for each in variants:
         table = outcomes[f"outcomes_of_{each['strategy']}"]
         table = table[table["variant"] == each["variant"]]
-        interval = crossed_interval(Outcomes.from_table(table).correct.astype(float))
+        interval = accuracy_interval(Outcomes.from_table(table).correct)
         by_repetition = table.groupby("repetition")[["added", "val_top1"]].first()
         rows.append(
             {

@@ -11,7 +11,7 @@ import pandas as pd
 
 from retrieval_vs_diffusion.comparison.accuracy import standard_error
 from retrieval_vs_diffusion.comparison.baseline import BASELINE
-from retrieval_vs_diffusion.comparison.intervals import crossed_interval
+from retrieval_vs_diffusion.comparison.intervals import accuracy_interval
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes
 from retrieval_vs_diffusion.comparison.real_images import RealImages
 
@@ -70,7 +70,7 @@ def _row(
 ) -> dict[str, Any]:
     repetitions = result["repetitions"]
     accuracies = np.array([each["top1"] for each in repetitions])
-    interval = crossed_interval(outcomes.correct.astype(float))
+    interval = accuracy_interval(outcomes.correct)
     return {
         "strategy": result["strategy"],
         "repetitions": len(repetitions),

@@ -45,7 +45,13 @@ def short_of_asked(result: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def totals(steps: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, int]:
-    """A repetition's ledger in one line: all steps and classes together, but for what the last one is short of."""
+    """A repetition's ledger in one line: all steps and classes together.
+
+    What a step left short counts once, as the last step leaves it, and so does what was asked for.
+    """
     lines = [line for step in steps for line in step.values()]
+    if not lines:
+        return {}
     summed = {column: sum(line[column] for line in lines) for column in COUNTS}
-    return {**summed, "short_by": sum(line["short_by"] for line in steps[-1].values())} if lines else {}
+    short_by = sum(line["short_by"] for line in steps[-1].values())
+    return {**summed, "asked": summed["used"] + short_by, "short_by": short_by}

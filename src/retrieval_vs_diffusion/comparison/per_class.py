@@ -38,7 +38,7 @@ def per_class(outcomes: Mapping[str, Outcomes], class_names: Sequence[str]) -> p
             "best": bool(np.isclose(accuracy[label], highest[label])),
         }
         for name, accuracy in accuracies.items()
-        for label in np.flatnonzero(images)
+        for label in np.flatnonzero(images).tolist()
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

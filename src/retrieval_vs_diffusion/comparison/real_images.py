@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from retrieval_vs_diffusion.comparison.intervals import crossed_interval
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes, paired
 
 _STEPS = 40  # points between two sizes of the curve at which a row is compared with it
+_ROUNDING = 1e-9  # by how much sums of equal accuracies may differ
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,21 @@ class RealImages:
     most: float
 
     def in_words(self) -> str:
-        """``9 (7 to 12)``; outside of the curve ``more than 35`` or ``less than -5``."""
-        if self.more == math.inf:
-            return f"more than {self.most:.0f}"
+        """``9 (7 to 12)``; outside of the curve ``more than 35 (30 or more)`` or ``below the curve (up to 3)``."""
         if self.more == -math.inf:
-            return "none, less than the curve tells" if self.least >= 0 else f"less than {self.least:.0f}"
+            uncertain = self.high > -math.inf  # False for NaN too
+            return "below the curve" + (f" (up to {self._end(self.high)})" if uncertain else "")
+        if self.more == math.inf:
+            uncertain = self.low < math.inf
+            return f"more than {self.most:.0f}" + (f" ({self._end(self.low)} or more)" if uncertain else "")
         if math.isnan(self.low):
-            return f"{self.more:.0f}"
-        low = f"under {self.least:.0f}" if self.low == -math.inf else f"{self.low:.0f}"
-        high = f"over {self.most:.0f}" if self.high == math.inf else f"{self.high:.0f}"
-        return f"{self.more:.0f} ({low} to {high})"
+            return self._end(self.more)
+        return f"{self._end(self.more)} ({self._end(self.low)} to {self._end(self.high)})"
+
+    def _end(self, value: float) -> str:
+        if math.isinf(value):
+            return f"over {self.most:.0f}" if value > 0 else f"under {self.least:.0f}"
+        return str(round(value))  # an integer knows no minus zero
 
 
 def worth_in_real_images(row: Outcomes, curve: Sequence[tuple[float, Outcomes]], originals: float) -> RealImages:
@@ -71,10 +78,10 @@ def worth_in_real_images(row: Outcomes, curve: Sequence[tuple[float, Outcomes]],
     differences = np.stack([paired(row, outcomes) for _, outcomes in points])  # [sizes, r, n]
     below_row = -differences.mean(axis=(1, 2))  # of the curve, from the row
     rising = IsotonicRegression().fit_transform(sizes, below_row)
-    grid = np.unique(np.concatenate([np.linspace(a, b, _STEPS + 1) for a, b in zip(sizes, sizes[1:], strict=False)]))
-    reached = np.interp(grid, sizes, rising) >= 0
+    grid = np.unique(np.concatenate([np.linspace(a, b, _STEPS + 1) for a, b in itertools.pairwise(sizes)]))
+    reached = np.interp(grid, sizes, rising) >= -_ROUNDING
     more = float(grid[reached.argmax()]) if reached.any() else math.inf
-    if rising[0] > 0:
+    if rising[0] > _ROUNDING:
         more = -math.inf
     low, high = _accepted(grid, sizes, differences)
     ends = (value - originals for value in (more, low, high, sizes[0], sizes[-1]))
@@ -87,7 +94,8 @@ def _accepted(
     """The least and the most of the sizes that the row cannot be told from; open at the curve's ends."""
     if differences.shape[1] < 2:
         return math.nan, math.nan
-    above, below = [], []  # sizes that the row is clearly above, or below
+    above: list[float] = []  # sizes that the row is clearly above
+    below: list[float] = []
     for size in grid:
         upper = int(np.clip(np.searchsorted(sizes, size), 1, len(sizes) - 1))
         share = (size - sizes[upper - 1]) / (sizes[upper] - sizes[upper - 1])

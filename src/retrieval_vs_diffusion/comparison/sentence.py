@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from retrieval_vs_diffusion.comparison.real_images import RealImages
-from retrieval_vs_diffusion.comparison.verdicts import FEWEST_REPETITIONS, NO_VERDICT, TOO_CLOSE
+from retrieval_vs_diffusion.comparison.verdicts import FEWEST_REPETITIONS, NO_VERDICT, SIGNIFICANCE, TOO_CLOSE
 
 
 def verdict_sentence(
@@ -39,10 +40,14 @@ def verdict_sentence(
         needed = f"{FEWEST_REPETITIONS} are needed" if few < FEWEST_REPETITIONS else "they vary too little to tell"
         return f"No verdict, {too_few} ({needed}): {names} and {others} differ by {points}."
     low, high = pair["low"] * 100, pair["high"] * 100
+    if math.isnan(low):
+        return f"Too close to call: {names} and {others} are right on the same images ({seen})."
     if pair["verdict"] == TOO_CLOSE:
         interval = f"95 % interval of retrieval minus generation {low:.1f} to {high:.1f}; {seen}"
         corrected = (
-            ", which is not enough where so many rows are compared" if pair["p_value"] < 0.05 <= pair["p_adjusted"] else ""
+            ", which is not enough where so many rows are compared"
+            if pair["p_value"] < SIGNIFICANCE <= pair["p_adjusted"]
+            else ""
         )
         return f"Too close to call: {names} and {others} differ by {points} ({interval}){corrected}."
     more, less = (names, others) if pair["difference"] > 0 else (others, names)
@@ -54,11 +59,17 @@ def verdict_sentence(
 def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
     """What the two rows are worth in real images; empty where the size curve cannot tell."""
     told = [
-        f"{arm} ({name}) is worth {each.in_words()} more real images a class"
+        f"{arm} ({name}) is worth {_images(each)}"
         for arm, key in (("retrieval", "retrieve"), ("generation", "generate"))
         if (name := best.get(key)) and (each := worth.get(name))
     ]
     return f"Beside the originals, {', '.join(told)}." if told else ""
+
+
+def _images(worth: RealImages) -> str:
+    if worth.more == -math.inf:
+        return "less than the size curve can tell"
+    return f"{worth.in_words()} more real images a class"
 
 
 def family_sentence(comparisons: pd.DataFrame, baseline: str) -> str:
@@ -66,10 +77,13 @@ def family_sentence(comparisons: pd.DataFrame, baseline: str) -> str:
     against = comparisons[comparisons["second"] == baseline]
     if not len(against) or (against["verdict"] == NO_VERDICT).all():
         return ""
-    better, worse = (against["verdict"] == "better").sum(), (against["verdict"] == "worse").sum()
+    better, worse, close, unknown = (
+        (against["verdict"] == verdict).sum() for verdict in ("better", "worse", TOO_CLOSE, NO_VERDICT)
+    )
+    without = f", {unknown} without a verdict" if unknown else ""
     return (
         f"Of {_counted(len(against), 'row')} {better} {'is' if better == 1 else 'are'} better than {baseline}, "
-        f"{worse} worse and {len(against) - better - worse} too close to call "
+        f"{worse} worse and {close} too close to call{without} "
         f"(Holm's correction over {_counted(len(comparisons), 'comparison')} that were declared beforehand)."
     )
 

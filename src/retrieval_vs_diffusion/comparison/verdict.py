@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from retrieval_vs_diffusion.comparison.baseline import BASELINE
-from retrieval_vs_diffusion.comparison.intervals import crossed_interval
+from retrieval_vs_diffusion.comparison.intervals import accuracy_interval
 from retrieval_vs_diffusion.comparison.leaderboard import leaderboard
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes
 from retrieval_vs_diffusion.comparison.real_images import worth_in_real_images
@@ -86,6 +86,6 @@ def _curve(
 def _curve_table(curve: list[tuple[float, Outcomes]]) -> pd.DataFrame:
     rows = []
     for size, outcomes in curve:
-        interval = crossed_interval(outcomes.correct.astype(float))
+        interval = accuracy_interval(outcomes.correct)
         rows.append((size, len(outcomes.repetitions), interval.estimate, interval.low, interval.high))
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

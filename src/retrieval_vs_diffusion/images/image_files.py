@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from retrieval_vs_diffusion.images.codec import BrokenImageError
 
@@ -57,6 +57,8 @@ def read_image(path: Path, largest_pixels: int = LARGEST_PIXELS) -> UInt8[np.nda
                 return _rgb(ImageOps.exif_transpose(image))
     except BrokenImageError:
         raise
+    except UnidentifiedImageError as error:
+        raise BrokenImageError(f"not a whole image of the formats {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise anything on bytes that were made to break them
         raise BrokenImageError(f"not a whole image: {error or type(error).__name__}") from error
 

@@ -70,10 +70,10 @@ class Gate:
 
     def leaking(self, images: Sequence[np.ndarray | None]) -> Bool[np.ndarray, " n"]:
         """Which images are near-duplicates of protected ones; None, a broken image, is none."""
-        whole = [index for index, image in enumerate(images) if image is not None]
-        similarity, _ = self._protected.nearest([images[index] for index in whole])
+        whole = {index: image for index, image in enumerate(images) if image is not None}
+        similarity, _ = self._protected.nearest(list(whole.values()))
         found = np.zeros(len(images), dtype=bool)
-        found[whole] = similarity >= self.settings.leak_similarity
+        found[list(whole)] = similarity >= self.settings.leak_similarity
         return found
 
     def judge(self, rows: list[dict[str, Any]]) -> list[str | None]:

@@ -100,7 +100,7 @@ class Classifier:
         """What becomes of an image before the network sees it, for who uses the file without this package."""
         size = self.image_size
         if self.clip_name is None:
-            then = {"mean": [MEAN] * 3, "standard_deviation": [DEVIATION] * 3}
+            then: dict[str, Any] = {"mean": [MEAN] * 3, "standard_deviation": [DEVIATION] * 3}
             steps = "divide by 255, subtract the mean, divide by the standard deviation"
         else:
             then = {"clip_name": self.clip_name}

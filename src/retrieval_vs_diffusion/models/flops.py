@@ -28,23 +28,24 @@ class CountedFlops:
 
     While the context is open, a call is only noted by its shapes, which takes less than a millisecond; the first
     of its kind also copies the module without its weights (0.1 s for Stable Diffusion's UNet). The counting
-    waits until ``total`` or ``by_part`` is read, and counts each kind of call once, on tensors without memory.
+    waits until ``total`` or ``by_part`` is read, and runs each kind of call once, on tensors without memory.
 
     A call with gradients enabled, of anything that requires one, is taken to be followed by one backward pass
     from all its outputs; what gradient checkpointing computes again is counted. A call that fails counts as if it
-    had ended. Contexts of one pipeline may be nested: each counts what happens in it.
+    had ended, a compiled module as if it were not. Contexts may be nested: each counts what happens in it.
 
-    Not counted: the scheduler's and the optimiser's arithmetic, tokenizers, an operation that PyTorch's counter
-    does not know, and modules that are no component of the pipeline.
+    Not counted: modules that are no component of the pipeline; operations that PyTorch's counter does not know; and
+    what is done to a part from outside it, as the optimiser's steps, the merging of adapters into weights, and the
+    covariance from which transformers draws the rows of new words.
 
     Args:
         pipeline: of diffusers; all its components that are modules are counted, in place.
 
     Example:
         >>> with CountedFlops(diffusion.pipeline) as counted:
-        ...     images = list(diffusion.text_to_image(["a zero"], [0], Sampling()))
+        ...     images = list(diffusion.text_to_image(["a zero"], [0], Sampling(steps=15, batch_size=60)))
         >>> counted.by_part
-        {'vae.encoder': 0, 'vae.decoder': 1327104, 'text_encoder': 1056768, 'unet': 98123776}
+        {'text_encoder': 6553600, 'unet': 76116787200, 'vae.decoder': 1241210880, 'vae.encoder': 0}
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -54,7 +55,7 @@ class CountedFlops:
         self._counts: dict[_Call, int] = {}
         self._parts: set[str] = set()
         self._hooks: list[Any] = []
-        self._watched: dict[str, torch.nn.Module] = {}
+        self._watched: set[tuple[str, torch.nn.Module]] = set()
         self._exchanged: set[str] = set()
         # Unlike tensors on the device "meta", fake ones keep their device, and with it the attention kernel that is
         # chosen: the fused ones compute the scores again on the way back.
@@ -68,10 +69,10 @@ class CountedFlops:
         """
         if self._hooks:
             raise RuntimeError("this CountedFlops is open already: nest another one of the same pipeline")
-        self._watched = dict(_modules(self._pipeline))
-        for path, module in self._watched.items():
-            self._parts.add(_part(path))
-            self._hooks.append(module.register_forward_pre_hook(self._note(path, module), with_kwargs=True))
+        self._watched = set(_modules(self._pipeline))
+        for part, module in self._watched:
+            self._parts.add(part)
+            self._hooks.append(module.register_forward_pre_hook(self._note(part, module), with_kwargs=True))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,10 +80,8 @@ class CountedFlops:
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
-        now = dict(_modules(self._pipeline))
-        paths = now.keys() | self._watched.keys()
-        self._exchanged |= {_part(path) for path in paths if now.get(path) is not self._watched.get(path)}
-        self._watched = {}
+        self._exchanged |= {part for part, _ in self._watched ^ set(_modules(self._pipeline))}
+        self._watched.clear()
 
     @property
     def total(self) -> int:
@@ -106,41 +105,42 @@ class CountedFlops:
                 self._counts.update(zip(new, thread.map(self._count, new), strict=True))
         totals = dict.fromkeys(sorted(self._parts), 0)
         for call, times in self._calls.items():
-            totals[_part(call.path)] += times * self._counts[call]
+            totals[call.part] += times * self._counts[call]
         return totals
 
-    def _note(self, path: str, watched: torch.nn.Module) -> Callable[[torch.nn.Module, tuple, dict], None]:
+    def _note(self, part: str, watched: torch.nn.Module) -> Callable[[torch.nn.Module, tuple, dict], None]:
         def note(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
             if module is not watched:
                 return  # a copy of it, which has copies of its hooks
+            module = getattr(module, "_orig_mod", module)  # of what torch.compile made
             leaves, structure = pytree.tree_flatten((args, kwargs))
             learns = torch.is_grad_enabled()
-            state = (path, _state(module, learns))
+            state = _state(module, learns)
             bare = self._copies.get(state)
             if bare is None:
                 # At once, and not when it is counted: adapters may have come or gone until then.
                 bare = self._copies[state] = self._without_weights(module)
-            self._calls[_Call(path, bare, structure, tuple(_describe(leaf, learns) for leaf in leaves), learns)] += 1
+            self._calls[_Call(part, bare, structure, tuple(_describe(leaf, learns) for leaf in leaves), learns)] += 1
 
-        return note
+        return torch.compiler.disable(note)
 
     def _without_weights(self, module: torch.nn.Module) -> torch.nn.Module:
         """A copy whose parameters and buffers have no memory."""
         with self._fake:
             # Tensors do for parameters, and are made in half the time.
-            memo = {id(each): _describe(each, True).make() for each in (*module.parameters(), *module.buffers())}
+            memo = {id(each): _make(_describe(each, True)) for each in (*module.parameters(), *module.buffers())}
         return copy.deepcopy(module, memo)
 
     def _count(self, call: _Call) -> int:
         try:
             with self._fake, FlopCounterMode(display=False) as counter, torch.set_grad_enabled(call.learns):
-                args, kwargs = pytree.tree_unflatten([leaf.make() for leaf in call.leaves], call.structure)
+                args, kwargs = pytree.tree_unflatten([_make(leaf) for leaf in call.leaves], call.structure)
                 made = pytree.tree_leaves(call.bare(*args, **kwargs))
                 ends = [each for each in made if isinstance(each, torch.Tensor) and each.requires_grad]
                 if ends:
                     torch.autograd.backward(ends, [torch.ones_like(each) for each in ends])
         except Exception as error:
-            raise RuntimeError(f"not counted: {call.path}, which does not run without its weights ({error})") from error
+            raise RuntimeError(f"not counted: {call.part}, which does not run without its weights ({error})") from error
         finally:
             call.bare.zero_grad()
         return int(counter.get_total_flops())
@@ -156,35 +156,27 @@ class _Tensor:
     device: torch.device
     learns: bool
 
-    def make(self) -> torch.Tensor:
-        """A tensor like it; without memory where fake tensors are made."""
-        made = torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device=self.device)
-        return made.requires_grad_(self.learns)
 
-
-@dataclass(frozen=True)
-class _Constant:
-    """An argument that is no tensor; with its type, as True equals 1."""
-
-    kind: type
-    value: Any
-
-    def make(self) -> Any:
-        """The argument itself."""
-        return self.value
-
-
-def _describe(value: Any, learns: bool) -> Any:
+def _describe(value: Any, learns: bool) -> Hashable:
+    """What is no tensor stands for itself, beside its type, as True equals 1."""
     if not isinstance(value, torch.Tensor):
-        return _Constant(type(value), value)
+        return type(value), value
     return _Tensor(value.shape, value.stride(), value.dtype, value.device, learns and value.requires_grad)
+
+
+def _make(described: Any) -> Any:
+    """A tensor as it was described, without memory where fake tensors are made; what is no tensor itself."""
+    if not isinstance(described, _Tensor):
+        return described[1]
+    made = torch.empty_strided(described.shape, described.stride, dtype=described.dtype, device=described.device)
+    return made.requires_grad_(described.learns)
 
 
 @dataclass(frozen=True)
 class _Call:
     """Calls that are equal take the same number of operations."""
 
-    path: str
+    part: str
     bare: torch.nn.Module
     structure: Any
     leaves: tuple[Any, ...]
@@ -209,17 +201,12 @@ def _state(module: torch.nn.Module, learns: bool) -> Hashable:
 
 
 def _modules(pipeline: Any) -> Iterator[tuple[str, torch.nn.Module]]:
-    """The modules that a pipeline calls, by path: its components, of an autoencoder the children."""
+    """The modules that a pipeline calls, with the part that each belongs to."""
     for name, component in pipeline.components.items():
         if not isinstance(component, torch.nn.Module):
             continue
         children = dict(component.named_children())
-        if {"encoder", "decoder"} <= children.keys():  # called one by one, never as a whole
-            yield from ((f"{name}.{child}", module) for child, module in children.items())
+        if {"encoder", "decoder"} <= children.keys():  # an autoencoder's are called one by one
+            yield from ((f"{name}.{_BELONGS_TO.get(child, child)}", module) for child, module in children.items())
         else:
             yield name, component
-
-
-def _part(path: str) -> str:
-    name, _, child = path.partition(".")
-    return f"{name}.{_BELONGS_TO.get(child, child)}" if child else name

@@ -16,10 +16,12 @@ class Embeddings:
     Args:
         vectors: unit vectors; row i belongs to row i of the pool.
         clip_name: the model that made them.
+        seconds: that it took.
     """
 
     vectors: Float[np.ndarray, "n d"]
     clip_name: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gat
         what ``bring`` and ``screen`` took.
 
     Raises:
-        ValueError: if the source brings images of a class that it was not asked for, or more of them.
+        ValueError: if the source brings images of a class that it was not asked for, or more of them, or marks
+            some as refused for a reason that the ledger does not know.
     """
     previous = None if consumes_previous(source) else surroundings.previous
     kept: list[list[dict[str, Any]]] = [[] for _ in surroundings.class_names]
@@ -68,10 +69,11 @@ def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gat
         started = time.perf_counter()
         first = {label: counts[label]["brought"] for label in missing}
         rows = list(source.propose(missing, first, surroundings))
+        brought_at = time.perf_counter()
+        seconds["bring"] += brought_at - started
         if not rows:
             break
         _check_brought(rows, missing, surroundings)
-        brought_at = time.perf_counter()
         for row, refused in zip(rows, gate.judge(rows), strict=True):
             count = counts[row["label"]]
             count["brought"] += 1
@@ -85,7 +87,6 @@ def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gat
                 examples.append({**row, "refused": refused})
             if reason == "below_floor":  # a source shows those when nothing above its floor is left
                 exhausted.add(row["label"])
-        seconds["bring"] += brought_at - started
         seconds["screen"] += time.perf_counter() - brought_at
     classes = {
         name: _line(counts[label], max(0, per_class - earlier[label]), len(kept[label]) - earlier[label])
@@ -111,6 +112,11 @@ def _check_brought(rows: list[dict[str, Any]], asked: dict[int, int], surroundin
                 f"{surroundings.strategy}: its source brought {count} images of class {label}, "
                 f"asked for {asked.get(label, 0)}"
             )
+    strange = {reason_of(row["refused"]) for row in rows if row.get("refused") is not None} - set(REASONS)
+    if strange:
+        raise ValueError(
+            f"{surroundings.strategy}: its source refuses images as {sorted(strange)}; the reasons are {REASONS}"
+        )
 
 
 def steps_of(images: ImageTable | None) -> list[dict[str, Any]]:

@@ -75,5 +75,14 @@ def rows(
 
 
 def angles(found: Sequence[dict], label: int = 0) -> list[float]:
-    """Where the images of a class lie, in the order in which they come."""
-    return [float(row["caption"].split()[-1]) for row in found if row["label"] == label]
+    """Where the images of a class lie, in the order in which they come; without those that a floor keeps out."""
+    return [_angle(row) for row in found if row["label"] == label and row["refused"] is None]
+
+
+def kept_out(found: Sequence[dict], label: int = 0) -> list[float]:
+    """Where the images of a class lie that a floor keeps out, in the order in which they come."""
+    return [_angle(row) for row in found if row["label"] == label and row["refused"] is not None]
+
+
+def _angle(row: dict) -> float:
+    return float(row["caption"].split()[-1])

@@ -5,7 +5,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.strategies import ranking
 from retrieval_vs_diffusion.strategies.retrieve.by_image import ByImage, similarity_to_nearest
 from tests.strategies.retrieve.angles import angles as angles_of
-from tests.strategies.retrieve.angles import around, at, rows
+from tests.strategies.retrieve.angles import around, at, kept_out, rows
 
 BY_RANK, BY_SIMILARITY = ByImage(merge="rank"), ByImage(merge="best_similarity")
 # Of class zero one original has four close neighbours, the other two that are further away.
@@ -54,6 +54,21 @@ def test_asking_later_goes_on_where_it_stopped(part, monkeypatch):
 def test_nothing_further_than_the_floor_from_every_original_is_brought(part):
     found = rows(part, {0: 9}, around([10, 17, 19, 25], originals={0: [0], 1: [180]}))
     assert angles_of(found) == [10, 17]  # cos 18.2 degrees is 0.95
+    assert kept_out(found) == [19, 25]  # shown, so that they can be counted; 7 are missing and no more are there
+
+
+@pytest.mark.parametrize("merge", ["rank", "best_similarity"])
+def test_what_the_floor_keeps_out_comes_nearest_first_and_never_more_of_it_than_is_missing(merge):
+    part = ByImage(merge=merge, similarity_floor=0.95)
+    # Originals at 0 and 40: 10 and 45 lie above the floor; the others are 20, 25, 30 and 60 degrees from the nearest.
+    surroundings = around([20, 10, 100, 45, 65, 70], originals={0: [0, 40], 1: [180]})
+    found = rows(part, {0: 5}, surroundings)
+    assert sorted(angles_of(found)) == [10, 45]
+    assert kept_out(found) == [20, 65, 70]  # 3 of 4 that are below: 5 are wanted, 2 were found
+    nearness = [np.cos(np.deg2rad(degrees)) for degrees in (20, 25, 30)]
+    assert [row["similarity"] for row in found if row["refused"]] == pytest.approx(nearness, abs=1e-6)
+    assert found[-3]["refused"] == "below_floor: similarity 0.940 is under 0.95"
+    assert found[-3]["prompt"] == "[the originals of 0]"
 
 
 def test_a_row_says_how_near_it_is_and_to_what():

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.screening import Gate, Screening, fingerprint
+from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.collect import collect
 from retrieval_vs_diffusion.strategies.retrieve.by_text import ByText, class_queries
-from tests.strategies.retrieve.angles import ClipOfAngles, angles, around, rows
+from tests.strategies.retrieve.angles import ClipOfAngles, angles, around, kept_out, rows
 
 NAME = ("{name}",)
 
@@ -36,9 +36,46 @@ def test_asking_later_goes_on_where_it_stopped():
     assert angles(in_two) == angles(rows(part, {0: 4}, surroundings)) == [1, 2, 3, 4]
 
 
-def test_nothing_below_the_floor_is_brought():
-    part = ByText(prompts=NAME, similarity_floor=0.9)  # cos 25.8 degrees
-    assert angles(rows(part, {0: 5}, around([10, 25, 27, 40]))) == [10, 25]
+FLOOR = ByText(prompts=NAME, similarity_floor=0.9)  # cos 25.8 degrees
+
+
+def test_nothing_below_the_floor_is_brought_but_it_is_shown():
+    found = rows(FLOOR, {0: 5}, around([10, 25, 27, 40]))
+    assert angles(found) == [10, 25]
+    assert kept_out(found) == [27, 40]
+    assert found[2]["refused"] == "below_floor: similarity 0.891 is under 0.9"  # cos 27 degrees
+
+
+def test_of_what_the_floor_keeps_out_no_more_is_shown_than_is_missing():
+    found = rows(FLOOR, {0: 3, 1: 1}, around([10, 25, 27, 40, 85]))
+    assert (angles(found, 0), kept_out(found, 0)) == ([10, 25], [27])  # one of three is missing
+    assert (angles(found, 1), kept_out(found, 1)) == ([85], [])
+    later = rows(FLOOR, {0: 2}, around([10, 25, 27, 40, 85]), first={0: 1})
+    assert (angles(later), kept_out(later)) == ([25], [27])
+
+
+def test_a_floor_that_keeps_nothing_out_shows_nothing():
+    found = rows(ByText(prompts=NAME), {0: 5}, around([10, 40]))
+    assert (angles(found), kept_out(found)) == ([10, 40], [])
+
+
+def test_the_ledger_adds_up_where_a_floor_leaves_classes_short():
+    surroundings = around([5, 10, 15, 27, 40, 85, 50])
+    leak = surroundings.resources["pool"].take([1])  # at 10 degrees
+    gate = Gate(Screening(leak_similarity=0.93, rounds=3), fingerprint(leak, leak))
+    collected = collect(FLOOR, 3, surroundings, gate)
+    zero, ninety = collected.images.ledger["steps"][0]["classes"].values()
+    # 5, 10 and 15 come first, and 10 is a leak; in its place the floor lets nothing through, and 27 is the next
+    assert {key: zero[key] for key in ("asked", "brought", "leak", "below_floor", "topped_up", "used", "short_by")} == {
+        **{"asked": 3, "brought": 4, "leak": 1, "below_floor": 1, "topped_up": 1, "used": 2, "short_by": 1}
+    }
+    # 85 is above the floor; 50 is 40 degrees away, and a third image is nowhere
+    assert (ninety["brought"], ninety["below_floor"], ninety["used"], ninety["short_by"]) == (2, 1, 1, 2)
+    for line in (zero, ninety):
+        assert line["brought"] == line["used"] + sum(line[reason] for reason in REASONS)
+        assert line["asked"] == line["used"] + line["short_by"]
+    assert angles(collected.images.table.to_pylist()) == [5, 15]
+    assert kept_out(collected.refused.table.to_pylist()) == [10, 27]
 
 
 def test_templates_are_averaged_on_the_sphere():
@@ -95,9 +132,10 @@ def test_an_image_that_the_screening_refuses_is_replaced_by_the_next_one():
     leak = surroundings.resources["pool"].take([1])
     gate = Gate(Screening(leak_similarity=0.93, rounds=3), fingerprint(leak, leak))
     collected = collect(ByText(prompts=NAME), 3, surroundings, gate)
-    assert collected.column("caption") == ["at 1", "at 3", "at 4"]
-    assert collected.ledger["classes"]["0"]["leak"] == 1
-    assert collected.ledger["classes"]["90"]["short_by"] == 3  # no image is nearer to 90 degrees
+    assert collected.images.column("caption") == ["at 1", "at 3", "at 4"]
+    classes = collected.images.ledger["steps"][0]["classes"]
+    assert (classes["0"]["leak"], classes["0"]["topped_up"]) == (1, 1)
+    assert classes["90"]["short_by"] == 3  # no image is nearer to 90 degrees
 
 
 def test_an_index_of_another_clip_is_refused():

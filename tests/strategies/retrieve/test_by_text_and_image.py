@@ -3,7 +3,7 @@ import pytest
 
 from retrieval_vs_diffusion.strategies.retrieve.by_text import ByText
 from retrieval_vs_diffusion.strategies.retrieve.by_text_and_image import ByTextAndImage
-from tests.strategies.retrieve.angles import angles, around, at, rows
+from tests.strategies.retrieve.angles import angles, around, at, kept_out, rows
 
 NAME = ("{name}",)
 # Class zero is called at 0 degrees, and its originals look like 20 degrees: 10 and 30.
@@ -63,6 +63,15 @@ def test_no_image_comes_twice_however_the_pool_runs_out():
 def test_nothing_further_than_the_floor_from_the_prompt_is_a_candidate():
     found = rows(part(4, similarity_floor=0.97), {0: 4}, around(POOL, originals=ORIGINALS))
     assert angles(found) == [8, 5, 2]  # cos 14.07 degrees is 0.97, so 16 is out; 8 is nearest to 20 degrees
+    assert kept_out(found) == [16]  # one of four is missing; of those below the floor it is nearest to the prompt
+    assert found[-1]["similarity"] == pytest.approx(np.cos(np.deg2rad(16)), abs=1e-6)  # to the prompt, as the floor
+
+
+def test_where_the_floor_leaves_enough_candidates_nothing_is_shown_that_it_keeps_out():
+    found = rows(part(4, similarity_floor=0.97), {0: 2}, around(POOL, originals=ORIGINALS))
+    assert (angles(found), kept_out(found)) == ([8, 5], [])  # three of eight candidates are there, and two suffice
+    later = rows(part(4, similarity_floor=0.97), {0: 1}, around(POOL, originals=ORIGINALS), first={0: 2})
+    assert (angles(later), kept_out(later)) == ([], [16])
 
 
 def test_a_class_for_which_the_pool_has_nothing_gets_nothing():

@@ -10,8 +10,8 @@ from retrieval_vs_diffusion.comparison import report
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate import nodes
 from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
-from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.pipelines.steps import refused_output
+from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE, leak_comparison
 

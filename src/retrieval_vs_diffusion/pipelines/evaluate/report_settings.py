@@ -40,7 +40,9 @@ def report_settings(study: Study) -> dict[str, Any]:
 def _command(repetitions: int) -> str:
     environment, overrides = current_run()
     world = f" --env={environment}" if environment and environment != "base" else ""
-    more = "".join(f",{place}={value}" for place, value in _flat(overrides) if place.split(".")[0] not in _TOLD_ELSEWHERE)
+    more = "".join(
+        f",{place}={value}" for place, value in _flat(overrides) if place.split(".")[0] not in _TOLD_ELSEWHERE
+    )
     return f"kedro run{world} --params only={{rows}},repetitions.number={repetitions}{more}"
 
 

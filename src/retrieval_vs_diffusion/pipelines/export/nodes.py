@@ -45,9 +45,7 @@ def take_classifier(classifier: Classifier) -> Classifier:
     return classifier
 
 
-def describe(
-    about: dict[str, Any], manifest: pd.DataFrame, classifier: Classifier, history: pd.DataFrame
-) -> str:
+def describe(about: dict[str, Any], manifest: pd.DataFrame, classifier: Classifier, history: pd.DataFrame) -> str:
     """The README that goes with it.
 
     Args:

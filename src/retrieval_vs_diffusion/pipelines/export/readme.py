@@ -31,19 +31,22 @@ def readme(about: dict[str, Any], manifest: pd.DataFrame, classifier: Classifier
 
 _TEXT = """# {strategy}
 
-{description} World {world}, repetition {repetition}: {originals} original and {added} added images of {classes} classes,
-and the classifier ({model}, {size} x {size} pixels) that was trained on exactly these. Its top-1 on validation is {accuracy};
-no test image is in here. {mixing}
+{description}
+
+World {world}, repetition {repetition}: {originals} original and {added} added images of {classes} classes, and the
+classifier ({model}, {size} x {size} pixels) that was trained on exactly these. {mixing}
+Its top-1 on validation is {accuracy}. No test image is in here.
 
 | file | what it is |
 |---|---|
 | `training_set/images/` | a folder a class, PNG or JPEG as the classifier was given them |
-| `training_set/shards/` | the same as WebDataset, shuffled: image, `cls` (label), `txt` (caption or prompt), `json` (provenance) |
-| `training_set/manifest.csv` | a row an image: class, label, origin, source, caption, prompt, seed, ... |
+| `training_set/shards/` | the same as WebDataset, shuffled: image, `cls` (label), `txt` (caption or prompt), `json` |
+| `training_set/manifest.csv` | a row an image: its class, label, and where it came from |
 | `classifier.safetensors` | weights; its metadata names the classes, the model and the preprocessing |
 
-Folder names are class names made safe for file systems; `label` in the manifest is the position in the classifier's classes. A text
-in the manifest that a spreadsheet would run as a formula begins with an apostrophe; take one away to have it back.
+Folder names are class names made safe for file systems; `label` in the manifest is the position in the classifier's
+classes. A text in the manifest that a spreadsheet would run as a formula begins with an apostrophe; take one away to
+have it back.
 
 ## Load
 

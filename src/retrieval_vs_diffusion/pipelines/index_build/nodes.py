@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def embed(images: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings:
     """Embed all images, of any size, with CLIP's image tower."""
+    import time
+
     import numpy as np
 
     from retrieval_vs_diffusion.images import codec
@@ -19,9 +21,10 @@ def embed(images: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.models.vector_index import Embeddings
 
+    started = time.perf_counter()
     clip = clip.to(choose_device(**compute))
     squares = np.stack([square(codec.decode(data), clip.image_size) for data in images.encoded()])
-    return Embeddings(clip.embed_images(squares), clip.name)
+    return Embeddings(clip.embed_images(squares), clip.name, time.perf_counter() - started)
 
 
 def build_index(embeddings: Embeddings) -> VectorIndex:

@@ -17,7 +17,5 @@ def create_pipeline(study: Study) -> Pipeline:
     sizes = list(varied.strategies)
     if not sizes:
         return Pipeline([])
-    collect = collecting_node(
-        bound(nodes.collect_outcomes, sizes), varied, sizes, f"{SIZE_CURVE}.outcomes", SIZE_CURVE
-    )
+    collect = collecting_node(bound(nodes.collect_outcomes, sizes), varied, sizes, f"{SIZE_CURVE}.outcomes", SIZE_CURVE)
     return variants_pipeline(varied) + Pipeline([collect])

@@ -88,9 +88,7 @@ class Denoiser:
             surroundings.seed("denoiser"),
             f"{surroundings.strategy}: learning",
         )
-        return Learned(
-            surroundings.name, self._files(unet), {"method": self.method}, curve
-        )
+        return Learned(surroundings.name, self._files(unet), {"method": self.method}, curve)
 
     def teach(self, learned: Learned, diffusion: Diffusion, surroundings: Surroundings) -> Conditions:
         """Change the UNet; prompts stay what they are."""

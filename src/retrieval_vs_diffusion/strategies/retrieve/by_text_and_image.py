@@ -77,9 +77,7 @@ class ByTextAndImage:
         limited = limit_near_duplicates(pool, self.near_duplicates)
 
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
-            return rank_pool(
-                list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited
-            )
+            return rank_pool(list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited)
 
         template, looks = prompts.expand(self.prompts)[0], _looks(clip, surroundings)
 
