@@ -95,6 +95,16 @@ def test_another_world_draws_another_subset():
         ({"strategies": {"train": None}}, "strategies: train is the name of a pipeline; call the strategy otherwise"),
         ({"strategies": {"__default__": None}}, "strategies: __default__ is the name of a pipeline"),
         ({"strategies": {"all": None}}, "strategies: all is the name of a pipeline"),
+        ({"strategies": {"size_curve": None}}, "strategies: size_curve is the name of a pipeline"),
+        ({"strategies": {"leak_comparison": None}}, "strategies: leak_comparison is the name of a pipeline"),
+        ({"strategies": {"added_images": None}}, "strategies: added_images is the name of a pipeline"),
+        ({"strategies": {"size_curve.times_2": None}}, 'strategies: found the name "size_curve.times_2"; letters'),
+        ({"size_curve": {"times_originals": [2, 0]}}, "parameters.size_curve.times_originals.1: found 0; input should"),
+        ({"leak_comparison": {"arms": ["retrieval"]}}, "parameters.leak_comparison.arms.0: found 'retrieval'; input"),
+        ({"added_images": {"added_shares": [1]}}, "parameters.added_images.added_shares.0: found 1; input should be"),
+        ({"price": {"per_hour": -1}}, "parameters.price.per_hour: found -1; input should be greater than or equal"),
+        ({"screening": {"leak_similarity": 0.9, "lets_leaks_through": True}}, "parameters.screening.lets_leaks_thr"),
+        ({"strategies": {"a": {"variant": {"of": "b"}}}}, "strategies.a.variant: there is no such key here"),
         ({"personalisations": {"a": {"type": "lora"}}}, 'personalisations.a.type: found "lora"'),
         (
             {"personalisations": {"a.b": {"type": "denoiser"}}},
@@ -117,6 +127,11 @@ def test_a_mistake_is_one_line_that_names_the_key_and_what_was_found(changes, me
         read_study(parameters(**changes))
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_compared_beside_the_table_may_be_left_out():
+    study = read_study(parameters(size_curve={"times_originals": []}, leak_comparison={"arms": []}))
+    assert study.parameters.size_curve.times_originals == study.parameters.leak_comparison.arms == ()
 
 
 def test_one_repetition_needs_nothing_drawn_anew():

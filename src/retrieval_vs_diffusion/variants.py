@@ -84,7 +84,8 @@ def protocol_of(study: Study, name: str) -> str:
         include={"world", "target", "pool", "screening", "sampling", "classifier", "added_per_original"},
     )
     personalisation = parameters.personalisations.get(str(study.strategies[name].personalise))
-    return digest(shared, parameters.strategies[name], personalisation)[:12]
+    redraw = list(parameters.repetitions.redraw)
+    return digest(shared, redraw, study.class_table, parameters.strategies[name], personalisation)[:12]
 
 
 def _with(study: Study, strategies: Iterable[Strategy]) -> Study:

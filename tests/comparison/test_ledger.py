@@ -19,7 +19,10 @@ BOTH = {
     "steps": ["retrieve", "generate"],
     "repetitions": [
         {"images_added": 7, "ledger": [FIRST, SECOND]},
-        {"images_added": 8, "ledger": [{"zero": line(4, 4), "one": line(4, 4)}, {"zero": line(0, 0), "one": line(0, 0)}]},
+        {
+            "images_added": 8,
+            "ledger": [{"zero": line(4, 4), "one": line(4, 4)}, {"zero": line(0, 0), "one": line(0, 0)}],
+        },
     ],
 }
 NOTHING = {"strategy": "original_only", "steps": [], "repetitions": [{"images_added": 0, "ledger": []}] * 2}
@@ -63,7 +66,13 @@ def test_a_strategy_lacks_what_its_last_step_is_short_of():
 def test_a_repetition_in_one_line_adds_up_over_steps_and_classes():
     summed = totals([FIRST, SECOND])
     assert set(summed) == set(COUNTS)
-    assert (summed["brought"], summed["used"], summed["leak"], summed["below_floor"], summed["black"]) == (16, 7, 1, 3, 5)
+    assert (summed["brought"], summed["used"], summed["leak"], summed["below_floor"], summed["black"]) == (
+        16,
+        7,
+        1,
+        3,
+        5,
+    )
     assert summed["brought"] == summed["used"] + sum(summed[reason] for reason in REASONS)
     assert totals([]) == {}
 
@@ -76,6 +85,10 @@ def test_a_repetition_in_one_line_is_short_of_what_its_last_step_is():
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_no_reason_is_left_out(reason):
-    result = {"strategy": "a", "steps": ["generate"], "repetitions": [{"ledger": [{"zero": line(3, 1, **{reason: 7})}]}]}
+    result = {
+        "strategy": "a",
+        "steps": ["generate"],
+        "repetitions": [{"ledger": [{"zero": line(3, 1, **{reason: 7})}]}],
+    }
     (row,) = ledger([result]).to_dict("records")
     assert (row[reason], row["brought"], row["short_by"]) == (7, 8, 2)

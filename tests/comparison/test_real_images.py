@@ -58,7 +58,7 @@ def test_a_curve_that_dips_is_made_to_rise():
 
 @pytest.mark.parametrize(("right", "curve"), [(6, (8, 7, 4, 5)), (5, (8, 4, 4, 4))])
 def test_sums_that_differ_by_rounding_are_equal(right, curve):
-    # All points pool to their mean, (8 + 7 + 4 + 5) / 4 and (8 + 4 + 4 + 4) / 4, which is the row's, give or take 1e-17.
+    # All points pool to their mean, (8 + 7 + 4 + 5) / 4 and (8 + 4 + 4 + 4) / 4: the row's, give or take 1e-17.
     assert worth(right, curve).more == -5  # neither below the curve nor above it
 
 

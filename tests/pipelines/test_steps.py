@@ -6,8 +6,8 @@ import pytest
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.screening import REASONS, fingerprint
 from retrieval_vs_diffusion.images.target import SubsetDraw
-from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.models.cost_meter import Cost
+from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.pipelines.bound import PICKS
 from retrieval_vs_diffusion.pipelines.steps import bring_images, step_nodes
 from retrieval_vs_diffusion.pipelines.synthesize import create_pipeline

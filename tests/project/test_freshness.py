@@ -9,7 +9,11 @@ import pytest
 
 from tests.project.conftest import PLAIN
 
-COMPARISON = {"comparison.compare_strategies", "comparison.write_report"}
+TABLES = {"comparison.compare_strategies", "comparison.tabulate"}
+COMPARISON = {*TABLES, "comparison.write_report"}
+# Beside the rows: the baseline at twice and three times the images, and retrieval with leaks let through.
+SIZES = ("size_curve.times_2", "size_curve.times_3")
+LEAKY = "leak_comparison.retrieval_text"
 
 
 def of(strategy: str, *steps: str) -> set[str]:
@@ -23,12 +27,23 @@ def training(*strategies: str) -> set[str]:
     return set().union(*(of(strategy, "train", "predict_test") for strategy in strategies))
 
 
+def aside(variant: str, *steps: str) -> set[str]:
+    """Steps of a variant in both repetitions."""
+    return {f"{variant}.{step}_repetition_{repetition}" for step in steps for repetition in (0, 1)}
+
+
+def training_aside() -> set[str]:
+    """Training of everything beside the rows, and what follows it."""
+    trained = set().union(*(aside(variant, "train", "predict_test") for variant in (*SIZES, LEAKY)))
+    return trained | {"size_curve.collect_outcomes", f"{LEAKY}.collect_outcomes", "comparison.compare_leaks"}
+
+
 def test_nothing_changed_nothing_stale(finished):
     assert finished.stale() == finished.stale(only="all") == set()
 
 
 def test_a_recipe_makes_all_classifiers_again_and_no_image(finished):
-    assert finished.stale(classifier={"steps": 21}) == training(*PLAIN) | COMPARISON
+    assert finished.stale(classifier={"steps": 21}) == training(*PLAIN) | training_aside() | COMPARISON
 
 
 def test_a_strategys_parameter_makes_that_strategy_again(finished):
@@ -41,11 +56,28 @@ def test_a_personalisation_makes_its_strategies_again(finished):
     learned = {f"personalise.textual_inversion_repetition_{repetition}" for repetition in (0, 1)}
     made = of("textual_inversion", "generate", "measure_set", "train", "predict_test")
     stale = finished.stale(personalisations={"textual_inversion": {"training": {"steps": 5}}})
-    assert stale == learned | {"personalise.collect_textual_inversion"} | made | COMPARISON
+    # A row of the leak comparison uses the pseudo-words too.
+    collected = {"personalise.collect_textual_inversion", "comparison.compare_leaks"}
+    assert stale == learned | collected | made | COMPARISON
 
 
-def test_the_mark_for_low_agreement_makes_the_comparison_again(finished):
-    assert finished.stale(low_label_agreement=0.6) == COMPARISON
+def test_the_mark_for_low_agreement_makes_the_verdict_again(finished):
+    assert finished.stale(low_label_agreement=0.6) == COMPARISON - {"comparison.tabulate"}
+
+
+def test_a_price_makes_the_costs_again_and_nothing_else(finished):
+    assert finished.stale(price={"per_hour": 2.0}) == {"comparison.tabulate", "comparison.write_report"}
+
+
+def test_another_size_of_the_curve_is_trained_alone(finished):
+    made = aside("size_curve.times_4", "train", "predict_test") | {"size_curve.collect_outcomes"}
+    verdict = {"comparison.compare_strategies", "comparison.write_report"}
+    assert finished.stale(size_curve={"times_originals": [2, 3, 4]}) == made | verdict
+
+
+def test_no_side_comparison_is_made_where_none_is_asked_for(finished):
+    stale = finished.stale(size_curve={"times_originals": []}, leak_comparison={"arms": []})
+    assert stale == {"comparison.compare_strategies", "comparison.compare_leaks", "comparison.write_report"}
 
 
 def test_more_repetitions_make_the_new_ones_alone(finished):
@@ -104,6 +136,7 @@ def test_another_checkpoint_makes_again_what_used_it(finished):
             for repetition in (0, 1)
         }
         collected = {f"{strategy}.collect_results" for strategy in PLAIN if strategy != "original_only"}
-        assert finished.stale() == judged | collected | COMPARISON | {"comparison.check_judge"}
+        compared = COMPARISON | {"comparison.compare_leaks", "comparison.check_judge"}
+        assert finished.stale() == judged | collected | compared
     finally:
         judge.write_bytes(kept)

@@ -81,7 +81,7 @@ def test_the_matrix_of_confusions_follows_the_row_that_is_chosen(opened):
     page = opened()
     cells = page.locator("#figure-confusion .heatmap-label")
     page.select_option("#pick-confusion", "more_real")
-    before = cells.all_inner_texts()
+    before = cells.all_text_contents()
     page.select_option("#pick-confusion", "boomerang")
     page.wait_for_function(
         "before => [...document.querySelectorAll('#figure-confusion .heatmap-label')]"

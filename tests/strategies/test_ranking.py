@@ -170,6 +170,7 @@ def test_the_rows_of_the_ranks_come_first_and_then_what_the_floor_keeps_out():
         *(("pool/1", out.format(0.4)), ("pool/4", out.format(0.3))),  # seven are missing, two are there
     ]
     assert shown(1, 3, floor=0.5) == [("pool/1", out.format(0.4))]  # all three above it were brought before
+    assert shown(1, 5, floor=0.5) == [("pool/1", out.format(0.4))]  # never more than are wanted
 
 
 def test_without_a_floor_no_row_is_refused():

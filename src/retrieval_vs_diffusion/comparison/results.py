@@ -29,7 +29,7 @@ def gather(
         repetitions: their numbers.
         artifacts: for each repetition r ``predictions_r``, ``history_r``, ``training_record_r``, and where
             there are any ``images_r`` (the added ones) and ``quality_r`` (as ``measure_set`` gives it); of the
-            first repetition ``refused_<step>``; ``learned`` by draw with a personalisation, ``originals``
+            first draw ``refused_0_<step>``; ``learned`` by draw with a personalisation, ``originals``
             where nothing is added.
 
     Returns:
@@ -38,7 +38,7 @@ def gather(
     """
     rows = [_repetition(number, artifacts) for number in repetitions]
     shown = [artifacts.get(f"images_{repetitions[0]}", artifacts.get("originals"))]
-    shown += [artifacts[name] for name in sorted(artifacts) if name.startswith("refused_")]
+    shown += [artifacts[name] for name in sorted(artifacts) if name.startswith("refused_0_")]
     examples = ImageTable.concatenate([_first_classes(each) for each in shown if each is not None and len(each)])
     outcomes = outcomes_table({int(number): artifacts[f"predictions_{number}"] for number in repetitions})
     return {**about, "repetitions": rows}, examples, outcomes

@@ -71,6 +71,13 @@ def test_what_the_floor_keeps_out_comes_nearest_first_and_never_more_of_it_than_
     assert found[-3]["prompt"] == "[the originals of 0]"
 
 
+def test_what_the_floor_keeps_out_is_in_order_of_nearness_though_ranks_are_merged():
+    # By rank 69 comes before -22: it is the second of 40 (29 degrees away), and -22 the third of 0 (22 degrees away).
+    part = ByImage(merge="rank", similarity_floor=0.95)
+    found = rows(part, {0: 5}, around([10, 45, -20, -22, 69], originals={0: [0, 40], 1: [180]}))
+    assert (angles_of(found), kept_out(found)) == ([45, 10], [-20, -22, 69])
+
+
 def test_a_row_says_how_near_it_is_and_to_what():
     (row,) = rows(BY_RANK, {0: 1}, around([10], originals=TWO_ORIGINALS))
     assert row["similarity"] == pytest.approx(np.cos(np.deg2rad(10)), abs=1e-6)

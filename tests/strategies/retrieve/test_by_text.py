@@ -50,6 +50,8 @@ def test_of_what_the_floor_keeps_out_no_more_is_shown_than_is_missing():
     found = rows(FLOOR, {0: 3, 1: 1}, around([10, 25, 27, 40, 85]))
     assert (angles(found, 0), kept_out(found, 0)) == ([10, 25], [27])  # one of three is missing
     assert (angles(found, 1), kept_out(found, 1)) == ([85], [])
+    all_alike = ByText(prompts=NAME, similarity_floor=0.9, near_duplicates={"similarity": 1.01})
+    assert kept_out(rows(all_alike, {0: 3}, around([10, 25, 27, 40, 85]))) == [27]  # however deep the search was
     later = rows(FLOOR, {0: 2}, around([10, 25, 27, 40, 85]), first={0: 1})
     assert (angles(later), kept_out(later)) == ([25], [27])
 

@@ -44,9 +44,7 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         collected["originals"] = "target.reservoir"
     else:
         made += [_measure_node(study, strategy, draw) for draw in study.draws("added_images")]
-        first = study.draw("added_images", 0)
-        for position in range(len(strategy.steps)):
-            collected[f"refused_{position}"] = refused_output(strategy, position, first)
+        collected |= refused_inputs(study, strategy)
     about = {
         "strategy": strategy.name,
         "arm": strategy.arm,
@@ -64,6 +62,18 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         tags=tags,
     )
     return [*made, collect]
+
+
+def refused_inputs(study: Study, strategy: Strategy) -> dict[str, str]:
+    """What each step refused in each draw, as ``refused_<draw's place>_<step>``.
+
+    All draws, though examples are taken of the first alone: what no node takes would stand outside of its box.
+    """
+    return {
+        f"refused_{place}_{position}": refused_output(strategy, position, draw)
+        for place, draw in enumerate(study.draws("added_images"))
+        for position in range(len(strategy.steps))
+    }
 
 
 def predict_node(study: Study, strategy: Strategy, repetition: int) -> Node:
@@ -165,10 +175,10 @@ def _report_node(study: Study, results: dict[str, str], outcomes: dict[str, str]
         "class_names": "target.classes",
         "embeddings": "pool.embeddings",
         "added_images": "added_images.table",
+        **({"judge_check": "comparison.judge_check"} if study.parameters.has_judge else {}),
         **results,
         **outcomes,
         **{f"examples_of_{name}": f"{name}.examples" for name in order},
-        **({"judge_check": "comparison.judge_check"} if study.parameters.has_judge else {}),
     }
     function = bound(report.write_report, report.template(), report_settings(study), order)
     return _comparison_node(function, inputs, "comparison.report", "write_report")

@@ -10,7 +10,7 @@ from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import protocol_of
 from retrieval_vs_diffusion.world import current_run
 
-_TOLD_ELSEWHERE = ("only", "repetitions", "workers", "strategy", "export")  # or of no matter to the figures
+_TOLD_ELSEWHERE = ("only", "repetitions", "workers", "compute", "strategy", "export")  # or of no matter to the figures
 _SHOWN = ("target", "pool", "screening", "sampling", "added_per_original", "classifier", "repetitions", "size_curve")
 
 

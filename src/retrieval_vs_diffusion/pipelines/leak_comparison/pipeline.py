@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate import nodes
-from retrieval_vs_diffusion.pipelines.evaluate.pipeline import leaky_rows
+from retrieval_vs_diffusion.pipelines.evaluate.pipeline import leaky_rows, refused_inputs
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import leak_comparison
@@ -31,6 +31,11 @@ def of_row(study: Study, name: str) -> Pipeline:
         [variant],
         f"{variant}.outcomes",
         variant,
-        {**images, "protected": "screening.protected", "screening": "params:screening"},
+        {
+            "protected": "screening.protected",
+            "screening": "params:screening",
+            **images,
+            **refused_inputs(varied, varied.strategies[variant]),  # or they would stand outside of the box
+        },
     )
     return variants_pipeline(varied) + Pipeline([collect])
