@@ -20,7 +20,7 @@ def print_export(catalog: DataCatalog, project: Path) -> None:
     study = current_study()
     name, repetition = study.parameters.strategy, study.parameters.export.repetition
     folder = Path(str(path_of(catalog[f"export.{name}.readme"]))).parent
-    shown = folder.relative_to(project) if folder.is_relative_to(project) else folder
+    shown = _short(folder, project)
     manifest = catalog[f"export.{name}.training_set"].load()
     origins = manifest["origin"].value_counts()
     classifier = shlex.quote(str(shown / "classifier.safetensors"))
@@ -29,10 +29,22 @@ def print_export(catalog: DataCatalog, project: Path) -> None:
     for what, where in (
         ("the folder", str(shown)),
         ("its images", f"{origins.get('original', 0)} original, {origins.get('added', 0)} added"),
-        ("classify", f"kedro classify {classifier} FOLDER_OF_IMAGES"),
+        ("classify", f"kedro classify {classifier} FOLDER_OF_IMAGES{_clip_option(study, catalog, str(name), project)}"),
     ):
         console.print(f"  {what:<11} [cyan]{escape(where)}[/]", soft_wrap=True, highlight=False)
     console.print(f"\n{escape(_by_repetition(study, catalog, str(name), repetition))}", soft_wrap=True, highlight=False)
+
+
+def _short(path: Path, project: Path) -> Path:
+    return path.relative_to(project) if path.is_relative_to(project) else path
+
+
+def _clip_option(study: Study, catalog: DataCatalog, name: str, project: Path) -> str:
+    """What the command needs besides where the classifier is a linear probe."""
+    recipe = study.parameters.classifier.overridden_by(study.strategies[name].classifier)
+    if recipe.features != "clip":
+        return ""
+    return f" --clip {shlex.quote(str(_short(Path(str(path_of(catalog['clip']))), project)))}"
 
 
 def _by_repetition(study: Study, catalog: DataCatalog, name: str, exported: int) -> str:

@@ -1,49 +1,41 @@
-"""One comparison in MLflow: its parent run, and a child for each strategy and repetition."""
+"""One comparison in MLflow: its parent run, what the reporting layer says, and the children's figures."""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kedro.io import DataCatalog
-from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.entities import Dataset, DatasetInput, InputTag, Run
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
-from retrieval_vs_diffusion.comparison.ledger import totals
-from retrieval_vs_diffusion.execution.digest import digest
-from retrieval_vs_diffusion.execution.freshness import path_of, read_record
+from retrieval_vs_diffusion.execution.freshness import path_of
 from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
+from retrieval_vs_diffusion.mlflow_children import FAILURE, PROCESS, Children, Key, mark_failed, mark_what_died
+from retrieval_vs_diffusion.mlflow_figures import (
+    comparison_figures,
+    personalisation_curves,
+    repetition_figures,
+    training_curves,
+)
+from retrieval_vs_diffusion.mlflow_notes import comparison_name, comparison_note, repetition_note
+from retrieval_vs_diffusion.mlflow_store import NOTE, open_experiment, parameters_of, search, write
+from retrieval_vs_diffusion.running_process import RunningProcess
 from retrieval_vs_diffusion.study import Study
-from retrieval_vs_diffusion.tracking import EXPERIMENT
+from retrieval_vs_diffusion.tracking import DATABASE
+from retrieval_vs_diffusion.tracking_state import (
+    DATA,
+    NOT_PROTOCOL,
+    REPORTED,
+    Compared,
+    fingerprint,
+    is_collected,
+    report_digest,
+)
 
-logger = logging.getLogger(__name__)
-# Under one protocol these may differ: which strategies, how many repetitions, on which device.
-_NOT_PROTOCOL = {
-    "only",
-    "strategies",
-    "personalisations",
-    "repetitions",
-    "compute",
-    "workers",
-    "pretraining",
-    "tune",
-    "strategy",
-    "export",
-}
-
-
-def open_experiment(project: Path) -> tuple[MlflowClient, str]:
-    """A client of the project's ``mlflow.db``, and the experiment's id; made where it is not there."""
-    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        return client, experiment.experiment_id
-    kind = {"mlflow.experimentKind": "custom_model_development"}  # runs come first in the UI, not traces
-    return client, client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri(), kind)
+_CONTEXTS = {"target": "train, validation and test", "pool": "retrieval"}
 
 
 class MlflowComparison:
@@ -51,138 +43,146 @@ class MlflowComparison:
 
     Args:
         project: the project's folder.
-        study: strategies, repetitions and protocol.
+        study: strategies and repetitions.
+        compared: which comparison it is.
+        catalog: where target and pool stand.
+        given: parameters that were given on the command line, for the parent's name.
     """
 
-    def __init__(self, project: Path, study: Study) -> None:
-        self._study = study
+    def __init__(
+        self, project: Path, study: Study, compared: Compared, catalog: DataCatalog, given: Mapping[str, Any]
+    ) -> None:
+        self._study, self._compared = study, compared
         self._client, self._experiment = open_experiment(project)
-        self._world = study.parameters.world
-        protocol = study.parameters.model_dump(mode="json", exclude=_NOT_PROTOCOL)
-        redraw = list(study.parameters.repetitions.redraw)
-        self._parent = self._find_or_start_parent(digest(protocol, redraw)[:8], protocol)
+        self._process = RunningProcess(project / f"{DATABASE}.running")
+        mark_what_died(self._client, self._experiment, self._process)
+        world = study.parameters.world
+        self._tags = {"comparison": compared.key, "data_digest": compared.data_digest, "world": world}
+        self._inputs = [_input(world, name, digest, catalog) for name, digest in compared.data.items()]
+        self._parent = self._find_parent() or self._start_parent(given)
+        parent = self._parent.info.run_id
+        self._children = Children(self._client, self._experiment, parent, self._tags, self._process)
+        self._at_work = False
+
+    def start_repetition(self, key: Key) -> None:
+        """Open the child of a repetition that is worked on, with its settings."""
+        if key in self._children.open:
+            return
+        self._begin()
+        run = self._children.start(key)
+        strategy = self._study.parameters.strategies[key[0]] or {}
+        settings = {"strategy": strategy, "classifier": self._study.parameters.classifier.model_dump()}
+        if personalisation := strategy.get("personalise"):
+            settings["personalise"] = self._study.parameters.personalisations[personalisation]
+        write(self._client, run, params=parameters_of(settings))
+        self._client.set_tag(run, NOTE, self._study.strategies[key[0]].description)
+        self._client.log_inputs(run, self._inputs)
 
     def log_strategy(self, strategy: str, catalog: DataCatalog) -> None:
-        """Write a child for each repetition of a strategy that is not in the database as it is now."""
-        results = catalog[f"{strategy}.results"].load()
-        for figures in results["repetitions"]:
-            fingerprint = self._fingerprint(strategy, figures["repetition"], catalog)
-            if not self._is_logged(strategy, figures["repetition"], fingerprint):
-                self._log_repetition(strategy, figures, fingerprint, catalog)
+        """Write the figures of each repetition of a strategy that are not in the database as they are now."""
+        if not is_collected(self._study, strategy, catalog):
+            return
+        there = self._children.of(strategy)
+        for figures in catalog[f"{strategy}.results"].load()["repetitions"]:
+            key, repetition = (strategy, figures["repetition"]), str(figures["repetition"])
+            earlier = [run for run in there if run.data.tags["repetition"] == repetition]
+            made_of = fingerprint(self._study, strategy, figures["repetition"], catalog)
+            whole = [run for run in earlier if _is_whole(run, made_of)]
+            if whole and key not in self._children.open:
+                self._children.drop(run for run in earlier if run is not whole[0])
+            else:
+                self._log_repetition(key, figures, made_of, catalog)
 
     def log_report(self, catalog: DataCatalog) -> None:
-        """Attach leaderboard, table of sets and report to the parent run, and write its figures."""
-        table = catalog["comparison.leaderboard"].load()
-        metrics = [metric(f"top1_mean/{row.strategy}", row.top1_mean) for row in table.itertuples()]
-        self._client.log_batch(self._parent, metrics=metrics)
-        sentence = catalog["comparison.summary"].load()["sentence"]
-        self._client.set_tag(self._parent, "mlflow.note.content", sentence)
-        for name in ("comparison.leaderboard", "comparison.sets", "comparison.report"):
-            self._client.log_artifact(self._parent, str(path_of(catalog[name])))
+        """Attach the reporting layer to the parent run and write its figures, where they are new."""
+        run, now = self._parent.info.run_id, report_digest(catalog)
+        if self._parent.data.tags.get("reported") == now:
+            return
+        self._begin()
+        leaderboard, summary = (catalog[f"comparison.{name}"].load() for name in ("leaderboard", "summary"))
+        write(self._client, run, comparison_figures(leaderboard, catalog["comparison.size_curve"].load()))
+        tags = {"verdict": summary["sentence"], NOTE: comparison_note(leaderboard, summary)}
+        tags |= {f"best_{arm}": name or "none" for arm, name in summary["best"].items()}
+        for name in REPORTED:
+            self._client.log_artifact(run, str(path_of(catalog[name])))
+        for name, value in {**tags, "reported": now}.items():
+            self._client.set_tag(run, name, value)
 
-    def finish(self) -> None:
-        """Mark the parent as finished."""
-        self._client.set_terminated(self._parent, "FINISHED")
+    def fail(self, reasons: Mapping[Key, str], otherwise: str) -> None:
+        """What is open has failed, and what could not be begun.
 
-    def _find_or_start_parent(self, comparison: str, protocol: Mapping[str, Any]) -> str:
-        found = self._search(f"tags.comparison = '{comparison}' and tags.role = 'comparison'")
-        if found:
-            return found[0].info.run_id
-        name = f"{self._world} comparison {comparison}"
-        tags = {"comparison": comparison, "role": "comparison", "world": self._world, MLFLOW_RUN_NAME: name}
-        run = self._client.create_run(self._experiment, tags=tags)
-        self._client.log_batch(run.info.run_id, params=list(parameters_of(protocol)))
-        return run.info.run_id
+        Args:
+            reasons: why, of repetitions of which that is known.
+            otherwise: why the others failed that are open.
+        """
+        for key, reason in {**dict.fromkeys(self._children.open, otherwise), **reasons}.items():
+            self.start_repetition(key)
+            self._children.fail(key, reason)
 
-    def _fingerprint(self, strategy: str, repetition: int, catalog: DataCatalog) -> str:
-        """What a repetition's figures were made of: its classifier's predictions, and its measured images."""
-        made = [f"{strategy}.repetition_{repetition}.predictions"]
-        if self._study.strategies[strategy].adds_images:
-            made.append(f"{strategy}.{self._study.draw('added_images', repetition)}.set_quality")
-        return digest([(read_record(catalog[name]) or {}).get("fingerprint") for name in made])
+    def end(self, failure: str | None = None) -> None:
+        """Nothing more comes from this process: what is open waits for the stages that make its figures."""
+        self._children.wait()
+        run = self._parent.info
+        if failure:
+            mark_failed(self._client, run.run_id, failure)
+        elif self._at_work or run.status != "FINISHED":
+            if FAILURE in self._client.get_run(run.run_id).data.tags:
+                self._client.delete_tag(run.run_id, FAILURE)
+            if not self._children.others_at_work():
+                self._client.set_terminated(run.run_id, "FINISHED")
+        self._process.end()
 
-    def _is_logged(self, strategy: str, repetition: int, fingerprint: str) -> bool:
-        """Whether this child is there; children of the same repetition made of something else are deleted."""
-        there = False
-        for run in self._search(
-            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}' and tags.strategy = '{strategy}' "
-            f"and tags.repetition = '{repetition}'"
-        ):
-            if run.data.tags.get("fingerprint") == fingerprint and run.info.status == "FINISHED":
-                there = True
-            else:
-                self._client.delete_run(run.info.run_id)
-        return there
+    def _begin(self) -> None:
+        """Show that the comparison is worked on, from the first thing that is written."""
+        if not self._at_work:
+            self._at_work = True
+            self._client.update_run(self._parent.info.run_id, status="RUNNING")
+            self._client.set_tag(self._parent.info.run_id, PROCESS, self._process.name)
 
-    def _log_repetition(
-        self, strategy: str, figures: Mapping[str, Any], fingerprint: str, catalog: DataCatalog
-    ) -> None:
-        repetition = figures["repetition"]
-        tags = {
-            MLFLOW_PARENT_RUN_ID: self._parent,
-            MLFLOW_RUN_NAME: f"{strategy} repetition {repetition}",
-            "role": "repetition",
-            "strategy": strategy,
-            "repetition": str(repetition),
-            "world": self._world,
-            "fingerprint": fingerprint,
-            "agreement_by": str(figures["agreement_by"]),
-            **({"diverged": figures["diverged"]} if figures["diverged"] else {}),
-        }
-        run = self._client.create_run(self._experiment, tags=tags).info.run_id
-        key = f"{strategy}.repetition_{repetition}"
-        metrics = [metric(name, value) for name, value in _figures(figures)]
-        for row in catalog[f"{key}.history"].load().itertuples():
-            metrics += [metric(name, getattr(row, name), row.step) for name in ("train_loss", "val_loss", "val_top1")]
-        specification = self._study.parameters.strategies[strategy] or {}
-        parameters = {"strategy": specification, "classifier": self._study.parameters.classifier.model_dump()}
-        if personalisation := specification.get("personalise"):
-            parameters["personalise"] = self._study.parameters.personalisations[personalisation]
+    def _find_parent(self) -> Run | None:
+        condition = f"tags.comparison = '{self._compared.key}' and tags.role = 'comparison'"
+        return next(iter(search(self._client, self._experiment, condition)), None)
+
+    def _start_parent(self, given: Mapping[str, Any]) -> Run:
+        counted = {name: value for name, value in given.items() if name not in NOT_PROTOCOL}
+        name = comparison_name(self._tags["world"], self._compared.key, counted)
+        about = {"role": "comparison", "strategy": "all", "repetition": "all", PROCESS: self._process.name}
+        run = self._client.create_run(self._experiment, tags={**self._tags, **about, MLFLOW_RUN_NAME: name})
+        more = {"redraw": list(self._compared.redraw), "models": self._compared.models, "data": self._compared.data}
+        write(self._client, run.info.run_id, params=parameters_of({**self._compared.protocol, **more}))
+        self._client.log_inputs(run.info.run_id, self._inputs)
+        return run
+
+    def _log_repetition(self, key: Key, figures: Mapping[str, Any], made_of: str, catalog: DataCatalog) -> None:
+        strategy, repetition = key
+        self.start_repetition(key)
+        run = self._children.start(key)
+        metrics = list(repetition_figures(figures, self._study.parameters.price))
+        metrics += training_curves(catalog[f"{strategy}.repetition_{repetition}.history"].load())
+        if personalisation := self._study.strategies[strategy].personalise:
             draw = self._study.draw("personalisation", repetition)
-            learned = catalog[f"personalise.{personalisation}.{draw}.learned"].load()
-            for look in learned.curve.looks:
-                for name in ("train_loss", "held_out_loss"):
-                    if look[name] is not None:
-                        metrics.append(metric(f"personalise/{name}", look[name], look["step"]))
-        self._client.log_batch(run, metrics=metrics, params=list(parameters_of(parameters)))
+            metrics += personalisation_curves(catalog[f"personalise.{personalisation}.{draw}.learned"].load())
+        write(self._client, run, metrics)
         self._client.log_dict(run, dict(figures), "figures.json")
         if self._study.strategies[strategy].adds_images:
             draw = self._study.draw("added_images", repetition)
             images = catalog[f"{strategy}.{draw}.added_images"].load()
             sheet = contact_sheet(*spread_over_classes(images, columns=10, rows=10))
             self._client.log_image(run, sheet, artifact_file="added_images.png")
-        self._client.set_terminated(run, "FINISHED")
-
-    def _search(self, condition: str) -> list[Run]:
-        return list(self._client.search_runs([self._experiment], filter_string=condition))
-
-
-def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """The numbers of a repetition by name; what is not known is left out."""
-    for name in ("top1", "top5", "val_top1", "images_added", "label_agreement"):
-        if figures[name] is not None:
-            yield ("best_val_top1" if name == "val_top1" else name), figures[name]
-    for name, value in (figures["set"] or {}).items():
-        if value is not None and name != "draw":
-            yield f"set/{name}", value
-    for stage, seconds in figures["seconds"].items():
-        yield f"seconds/{stage}", seconds
-    yield "seconds", sum(figures["seconds"].values())
-    for column, count in totals(figures["ledger"]).items():
-        yield f"ledger/{column}", count
+        note = repetition_note(self._study.strategies[strategy].description, figures)
+        tags = {"fingerprint": made_of, "agreement_by": str(figures["agreement_by"]), NOTE: note}
+        diverged = {"diverged": figures["diverged"]} if figures["diverged"] else {}
+        self._children.finish(key, {**tags, **diverged})
 
 
-def metric(name: str, value: float, step: int = 0) -> Metric:
-    """A figure as MLflow logs it, now."""
-    import time
-
-    return Metric(name, float(value), int(time.time() * 1000), int(step))
+def _is_whole(run: Run, made_of: str) -> bool:
+    return run.info.status == "FINISHED" and run.data.tags.get("fingerprint") == made_of
 
 
-def parameters_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[Param]:
-    """Nested parameters with dotted names, as MLflow compares them."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from parameters_of(value, f"{prefix}{key}.")
-        else:
-            yield Param(f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value))
+def _input(world: str, name: str, digest: str, catalog: DataCatalog) -> DatasetInput:
+    """Target or pool as MLflow shows it beside a run."""
+    folder = Path(str(path_of(catalog[DATA[name][-1]]))).parent
+    dataset = Dataset(
+        name=f"{world} {name}", digest=digest[:8], source_type="local", source=json.dumps({"uri": str(folder)})
+    )
+    return DatasetInput(dataset, tags=[InputTag(MLFLOW_DATASET_CONTEXT, _CONTEXTS[name])])

@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from retrieval_vs_diffusion.execution.digest import digest
-from retrieval_vs_diffusion.mlflow_comparison import metric, open_experiment, parameters_of
+from retrieval_vs_diffusion.mlflow_store import metric, open_experiment, parameters_of, search, write
 
 
 def log_tuning(project: Path, world: str, trials: pd.DataFrame, table: Path) -> None:
@@ -23,8 +23,10 @@ def log_tuning(project: Path, world: str, trials: pd.DataFrame, table: Path) -> 
     """
     client, experiment = open_experiment(project)
     tuning = digest(trials.to_csv())[:8]
-    if client.search_runs([experiment], filter_string=f"tags.tuning = '{tuning}' and tags.role = 'tuning'"):
-        return
+    for run in search(client, experiment, f"tags.tuning = '{tuning}' and tags.role = 'tuning'"):
+        if run.info.status == "FINISHED":
+            return
+        client.delete_run(run.info.run_id)  # was interrupted while it was written; its children go with it
     tags = {"role": "tuning", "tuning": tuning, "world": world, MLFLOW_RUN_NAME: f"{world} tuning {tuning}"}
     parent = client.create_run(experiment, tags=tags).info.run_id
     for row in trials.to_dict("records"):
@@ -39,7 +41,7 @@ def log_tuning(project: Path, world: str, trials: pd.DataFrame, table: Path) -> 
         child = client.create_run(experiment, tags=about).info.run_id
         by_repetition = [metric("val_top1", value, step) for step, value in enumerate(json.loads(row["val_top1"]))]
         figures = [metric("val_top1_mean", row["val_top1_mean"]), *by_repetition]
-        client.log_batch(child, metrics=figures, params=list(parameters_of(json.loads(row["settings"]))))
+        write(client, child, figures, parameters_of(json.loads(row["settings"])))
         client.set_terminated(child, "FINISHED")
     client.log_artifact(parent, str(table))
     client.set_terminated(parent, "FINISHED")

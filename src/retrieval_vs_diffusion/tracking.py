@@ -6,7 +6,11 @@ deleted, is made up for by the next run. Nodes know nothing of it.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,75 +20,173 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from retrieval_vs_diffusion.errors import find_user_error
+from retrieval_vs_diffusion.interruption import Interruption
 from retrieval_vs_diffusion.progress import heartbeat
 
+logger = logging.getLogger(__name__)
 EXPERIMENT = "retrieval_vs_diffusion"
+DATABASE = "mlflow.db"
 _COLLECT = ".collect_results"  # the node after which a strategy's repetitions are all there
+_OF_A_REPETITION = re.compile(r"(\w+)\.repetition_(\d+)\.")
 
 
 class TrackingHook:
-    """Tracks each strategy when its repetitions are collected, and at the end whatever was not yet."""
+    """Opens a child when the first step of its repetition is done, and ends it when its figures are collected."""
+
+    def __init__(self) -> None:
+        self._interruption = Interruption(self._fail)
+        self._project = Path()
+        self._tracker: Any = None
+        self._waiting: list[str] = []
+        self._reported = False
+        self._gave_up = False
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keep where the project is and what it was asked for."""
+        """Keep where the project is."""
         self._project = Path(context.project_path)
-        self._tracker: Any = None
-
-    @hook_impl
-    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Track a strategy whose results were just collected."""
-        # Kedro calls this before outputs are saved: the strategy that is tracked is the one before.
-        self._track_waiting(catalog)
-        if node.name.endswith(_COLLECT):
-            self._waiting.append(str(node.namespace))
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Nothing waits at the start."""
-        self._waiting: list[str] = []
+        """Nothing waits at the start, and what an interrupted run in this process (a notebook's) left is ended."""
+        self._fail("interrupted before it was done")
+        self._waiting, self._reported, self._gave_up = [], False, False
 
     @hook_impl
-    def on_pipeline_error(self, catalog: DataCatalog) -> None:
-        """Track what was whole before the error."""
-        self._track_waiting(catalog)
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Open the children whose first step this is; write the strategy whose results were just collected."""
+        begun = repetitions_of(node)
+        if self._waiting or begun:
+            with self._writing():
+                # Kedro calls this before outputs are saved: the strategy that is written is the one before.
+                self._log_waiting(catalog)
+                for key in begun:
+                    if tracker := self._comparison(catalog):
+                        tracker.start_repetition(key)
+        if node.name.endswith(_COLLECT):
+            self._waiting.append(str(node.namespace))
+        self._reported |= "comparison.report" in node.outputs
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Write what was whole before the error, and say of the rest why it failed."""
+        reasons = failed_repetitions(error, pipeline)
+        if not (self._tracker or self._waiting or reasons):
+            return
+        with self._writing():
+            self._log_waiting(catalog)
+            tracker = self._comparison(catalog)
+            if tracker and self._reported:
+                tracker.log_report(catalog)
+            if tracker:
+                tracker.fail(reasons, otherwise=_in_a_line(error))
+            self._end(_in_a_line(error))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Track every strategy of the pipeline that is not yet, and the comparison itself."""
-        self._waiting = [str(node.namespace) for node in pipeline.nodes if node.name.endswith(_COLLECT)]
-        compared = "comparison.leaderboard" in pipeline.all_outputs()
-        if self._waiting:
-            self._track_waiting(catalog)
-            if compared:
-                self._comparison().log_report(catalog)
+        """Write every strategy of the pipeline that is not yet there, and the comparison itself."""
+        from retrieval_vs_diffusion.tracking_state import Stamp, state
+
         if "tuning.trials" in pipeline.all_outputs():
             self._track_tuning(catalog)
-        if self._tracker is not None:
-            self._tracker.finish()
+        collected = [str(node.namespace) for node in pipeline.nodes if node.name.endswith(_COLLECT)]
+        compared = self._compared(catalog) if collected or self._tracker else None
+        if compared is None:
+            return
+        tracked, stamp = state(compared, _study(), collected, catalog), Stamp(self._project / DATABASE)
+        if self._tracker is None and stamp.holds(tracked):
+            return
+        self._waiting = collected
+        with self._writing():
+            self._log_waiting(catalog)
+            tracker = self._comparison(catalog)
+            if tracker and collected and "comparison.report" in pipeline.all_outputs():
+                tracker.log_report(catalog)
+            self._end()
+            if not self._gave_up:
+                stamp.add(tracked)
 
-    def _track_waiting(self, catalog: DataCatalog) -> None:
+    def _log_waiting(self, catalog: DataCatalog) -> None:
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            with heartbeat("writing to MLflow"):
-                for strategy in waiting:
-                    self._comparison().log_strategy(strategy, catalog)
+        for strategy in waiting:
+            if tracker := self._comparison(catalog):
+                tracker.log_strategy(strategy, catalog)
 
     def _track_tuning(self, catalog: DataCatalog) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from retrieval_vs_diffusion.execution.freshness import path_of
         from retrieval_vs_diffusion.mlflow_tuning import log_tuning
-        from retrieval_vs_diffusion.world import current_study
 
         trials = catalog["tuning.trials"]
-        with heartbeat("writing to MLflow"):
-            log_tuning(self._project, current_study().parameters.world, trials.load(), Path(str(path_of(trials))))
+        with self._writing():
+            log_tuning(self._project, _study().parameters.world, trials.load(), Path(str(path_of(trials))))
 
-    def _comparison(self) -> Any:
-        if self._tracker is None:
+    def _compared(self, catalog: DataCatalog) -> Any:
+        from retrieval_vs_diffusion.tracking_state import compared_by
+
+        return compared_by(_study(), catalog, self._project)
+
+    def _comparison(self, catalog: DataCatalog) -> Any:
+        """The comparison in MLflow, opened when there is something to write; None while its data are not read."""
+        if self._tracker is None and not self._gave_up and (compared := self._compared(catalog)):
             os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
             from retrieval_vs_diffusion.mlflow_comparison import MlflowComparison
-            from retrieval_vs_diffusion.world import current_study
+            from retrieval_vs_diffusion.world import current_run
 
-            self._tracker = MlflowComparison(self._project, current_study())
+            self._tracker = MlflowComparison(self._project, _study(), compared, catalog, current_run()[1])
+            self._interruption.watch()
         return self._tracker
+
+    def _fail(self, reason: str) -> None:
+        """All that is open has failed."""
+        if self._tracker is not None:
+            self._tracker.fail({}, otherwise=reason)
+            self._end(reason)
+
+    def _end(self, failure: str | None = None) -> None:
+        if self._tracker is not None:
+            self._tracker.end(failure)
+            self._tracker = None
+            self._interruption.forget()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._interruption.put_off(), heartbeat("writing to MLflow"):
+                yield
+        except Exception as error:
+            # Hours of work must not be lost to a database that another process locks.
+            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
+                raise
+            logger.warning("MLflow could not be written to, which the next run makes up for: %s", _in_a_line(error))
+            self._tracker, self._gave_up = None, True
+            self._interruption.forget()
+
+
+def repetitions_of(node: Node) -> list[tuple[str, int]]:
+    """The strategies and repetitions of the study that a node works for; variants of a strategy are none."""
+    known = _study().strategies
+    found = (_OF_A_REPETITION.match(output) for output in node.outputs)
+    return list(dict.fromkeys((match[1], int(match[2])) for match in found if match and match[1] in known))
+
+
+def failed_repetitions(error: BaseException | None, pipeline: Pipeline) -> dict[tuple[str, int], str]:
+    """Why repetitions failed: a step of theirs did, or one that they need. Empty where no step failed."""
+    while error is not None and not hasattr(error, "failed"):
+        error = error.__context__  # the runner raises the first step's error while it handles all of them
+    reasons: dict[tuple[str, int], str] = {}
+    for name, failure in getattr(error, "failed", {}).items():
+        for node in pipeline.from_nodes(name).nodes:
+            reasons |= {key: f"{name}: {_in_a_line(failure)}" for key in repetitions_of(node) if key not in reasons}
+    return reasons
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(str(find_user_error(error) or repr(error)).split())[:1000]
+
+
+def _study() -> Any:
+    from retrieval_vs_diffusion.world import current_study
+
+    return current_study()

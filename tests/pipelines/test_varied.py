@@ -184,14 +184,15 @@ def boxes_of(pipeline: Pipeline) -> set:
 def test_leaks_that_came_in_are_counted_in_each_repetition_of_the_images_that_were_trained_on(target):
     pipeline = leak_comparison.create_pipeline(study_of())
     collect = named(pipeline)["leak_comparison.both.collect_outcomes"]
-    images = [name for name in collect.inputs if name.endswith("images")]
+    images = [name for name in collect.inputs if name.endswith("added_images")]
     assert images == [f"leak_comparison.both.repetition_{n}.added_images" for n in (0, 1)]
     for number, name in enumerate(images):
         assert name in named(pipeline)[f"leak_comparison.both.train_repetition_{number}"].inputs
     leaks = dict(zip(images, (target.test.take([0, 1, 2]), target.reservoir.take([0])), strict=True))
     screening = {"leak_similarity": 0.999}
     protected = {"screening.protected": fingerprint(target.val, target.test), "params:screening": screening}
-    table = collect.run({**frames(collect), **leaks, **protected})["leak_comparison.both.outcomes"]
+    refused = {name: target.test.take([]) for name in collect.inputs if ".refused_images" in name}  # not looked at
+    table = collect.run({**frames(collect), **leaks, **refused, **protected})["leak_comparison.both.outcomes"]
     assert table.groupby("repetition")["leaks_let_in"].first().tolist() == [3, 0]
     assert set(table["variant"]) == {"leak_comparison.both"}
 

@@ -161,6 +161,6 @@ def test_naming_a_strategy_to_export_makes_nothing_else_again(finished):
 
 
 def test_the_comparison_in_mlflow_is_the_same_whatever_is_exported():
-    from retrieval_vs_diffusion.mlflow_comparison import _NOT_PROTOCOL
+    from retrieval_vs_diffusion.tracking_state import NOT_PROTOCOL
 
-    assert {"strategy", "export"} <= _NOT_PROTOCOL
+    assert {"strategy", "export"} <= NOT_PROTOCOL

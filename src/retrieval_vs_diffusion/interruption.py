@@ -1,0 +1,77 @@
+"""What must still be done when this process is told to end."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Interruption:
+    """Calls something before SIGTERM or a closed terminal ends the process, and when it ends by itself (Ctrl-C).
+
+    Args:
+        before_the_end: takes what ended the process, in words.
+    """
+
+    def __init__(self, before_the_end: Callable[[str], None]) -> None:
+        self._before_the_end = before_the_end
+        self._process = 0
+        self._watched: list[signal.Signals] = []
+        self._busy = False
+        self._came: int | None = None
+
+    def watch(self) -> None:
+        """From now on. Signals that something else handles, or that are ignored (nohup), are left to that."""
+        self._process = os.getpid()
+        atexit.register(self._at_exit)
+        for number in _SIGNALS:
+            if signal.getsignal(number) == signal.SIG_DFL:
+                with contextlib.suppress(ValueError):  # only the main thread may
+                    signal.signal(number, self._on_signal)
+                    self._watched.append(number)
+
+    def forget(self) -> None:
+        """No longer: signals do again what they do by themselves."""
+        atexit.unregister(self._at_exit)
+        while self._watched:
+            signal.signal(self._watched.pop(), signal.SIG_DFL)
+
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Work in whose middle a signal would do harm; it is obeyed afterwards."""
+        if self._busy:
+            yield
+            return
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+            if self._came is not None:
+                self._obey(self._came)
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        del frame
+        if self._busy:
+            self._came = number
+        else:
+            self._obey(number)
+
+    def _obey(self, number: int) -> None:
+        try:
+            if os.getpid() == self._process:  # forked workers inherit handlers, and have nothing to do here
+                self._busy = True  # a second signal waits until the first is dealt with
+                self._before_the_end(f"ended by {signal.Signals(number).name}")
+        finally:
+            self.forget()
+            os.kill(os.getpid(), number)
+
+    def _at_exit(self) -> None:
+        if os.getpid() == self._process:
+            self._before_the_end("interrupted before it was done")

@@ -1,0 +1,73 @@
+"""The project's MLflow database: opening, searching, and writing what it can hold."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run
+
+from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
+
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, as Markdown
+_AT_ONCE = 100  # parameters, or metrics, in one call; MLflow takes no more parameters
+_ABOUT = """\
+One run for each **comparison** (`role = comparison`): strategies under one protocol on the same data. Inside it a run
+for each strategy and repetition (`role = repetition`); the plus sign before a comparison shows them. Figures are
+fractions of one, seconds and bytes.
+
+- Compare strategies: group runs by the tag `strategy`, or select some and press *Compare*.
+- What failed or was interrupted: `attributes.status = 'FAILED'`; the tag `failure` says why.
+- Another protocol, or other images, is another comparison; the tag `data_digest` tells data apart.
+"""
+
+
+def open_experiment(project: Path) -> tuple[MlflowClient, str]:
+    """A client of the project's ``mlflow.db``, and the experiment's id; made where it is not there."""
+    client = MlflowClient(f"sqlite:///{project / DATABASE}")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return client, experiment.experiment_id
+    # Runs come first in the UI, not traces.
+    tags = {"mlflow.experimentKind": "custom_model_development", NOTE: _ABOUT}
+    return client, client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri(), tags)
+
+
+def search(client: MlflowClient, experiment: str, condition: str) -> list[Run]:
+    """All runs of which a condition holds, the newest first; MLflow itself gives a thousand at a time."""
+    runs: list[Run] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], filter_string=condition, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def metric(name: str, value: float, step: int = 0) -> Metric:
+    """A figure as MLflow logs it, now."""
+    return Metric(name, float(value), int(time.time() * 1000), int(step))
+
+
+def write(client: MlflowClient, run: str, metrics: Iterable[Metric] = (), params: Iterable[Param] = ()) -> None:
+    """Log figures and parameters, however many; what is not finite is left out, for MLflow's charts break on it."""
+    finite = [each for each in metrics if math.isfinite(each.value)]
+    given = list(params)
+    for start in range(0, max(len(finite), len(given)), _AT_ONCE):
+        chosen = slice(start, start + _AT_ONCE)
+        client.log_batch(run, metrics=finite[chosen], params=given[chosen])
+
+
+def parameters_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[Param]:
+    """Nested parameters with dotted names, as MLflow compares them."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from parameters_of(value, f"{prefix}{key}.")
+        else:
+            yield Param(f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value))
