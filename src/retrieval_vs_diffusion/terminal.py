@@ -124,33 +124,26 @@ def leaderboard_table(leaderboard: pd.DataFrame, summary: Mapping[str, Any]) -> 
     """The leaderboard as a table for the terminal; rows of low label agreement carry an exclamation mark."""
     table = Table(title="What was added, and what it was worth", title_justify="left")
     table.add_column("strategy", no_wrap=True)
-    # A narrow terminal has no room for all; the report has.
-    wide = get_console().width >= _WIDE
-    columns = ["top-1 on test", "gain (95 %)", "verdict", "worth"]
-    for column in [*columns, *(["images", "agreement", "seconds"] if wide else [])]:
-        table.add_column(column, justify="right")
+    wide = get_console().width >= _WIDE  # a narrow terminal has no room for all; the report has
+    columns = ("top-1 on test", "gain (95 %)", "verdict", "worth", "images", "agreement", "seconds")
+    for column in columns if wide else ("top-1", "gain", "verdict", "worth"):
+        table.add_column(column, justify="right", no_wrap=column != "verdict")
     for row in leaderboard.itertuples():
-        error = "" if math.isnan(row.top1_se) else f" ± {row.top1_se * 100:.1f}"
+        top1, gain = f"{row.top1_mean * 100:.1f} %", "–" if math.isnan(row.gain) else f"{row.gain * 100:+.1f}"
+        if wide:
+            top1 += "" if math.isnan(row.top1_se) else f" ± {row.top1_se * 100:.1f}"
+            gain += "" if math.isnan(row.gain_low) else f" ({row.gain_low * 100:+.1f} to {row.gain_high * 100:+.1f})"
         agreement = "–" if math.isnan(row.label_agreement) else f"{row.label_agreement * 100:.0f} %"
-        gain = "–" if math.isnan(row.gain) else f"{row.gain * 100:+.1f}"
-        if not math.isnan(row.gain_low):
-            gain += f" ({row.gain_low * 100:+.1f} to {row.gain_high * 100:+.1f})"
+        more = (f"{row.images_added:.0f}", agreement, f"{row.seconds:.1f}") if wide else ()
         chosen = row.strategy in summary["best"].values()
         marked = row.strategy in summary["low_label_agreement"]
-        more = (f"{row.images_added:.0f}", agreement, f"{row.seconds:.1f}") if wide else ()
-        table.add_row(
-            f"{escape(row.strategy)}{' *' if chosen else ''}{' [yellow]![/]' if marked else ''}",
-            f"{row.top1_mean * 100:.1f} %{error}",
-            gain,
-            _words(row.verdict),
-            _words(row.worth),
-            *more,
-            style="bold" if chosen else "",
-        )
-    repetitions = sorted(set(leaderboard["repetitions"]))
+        name = f"{escape(row.strategy)}{' *' if chosen else ''}{' [yellow]![/]' if marked else ''}"
+        cells = (top1, gain, _words(row.verdict), _words(row.worth), *more)
+        table.add_row(name, *cells, style="bold" if chosen else "")
+    repetitions = "-".join(map(str, sorted(set(leaderboard["repetitions"]))))
     table.caption = (
-        f"means over {'-'.join(map(str, repetitions))} repetitions, ± standard error; gains in points, paired with "
-        "original_only; worth in more real images a class; * stands for its arm, being best on validation"
+        f"means over {repetitions} repetitions{', ± standard error' if wide else ''}; gain in points over original_only; "
+        "worth in more real images a class; * is best of its arm on validation"
     )
     return table
 

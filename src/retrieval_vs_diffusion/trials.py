@@ -9,7 +9,8 @@ from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.execution.digest import digest
-from retrieval_vs_diffusion.study import Parameters, Study, build_study
+from retrieval_vs_diffusion.parameters import Parameters
+from retrieval_vs_diffusion.study import Study, build_study
 
 _PERSONALISE = "personalise."
 

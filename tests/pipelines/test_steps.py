@@ -9,7 +9,8 @@ from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.models.cost_meter import Cost
 from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.pipelines.bound import PICKS
-from retrieval_vs_diffusion.pipelines.steps import bring_images, step_nodes
+from retrieval_vs_diffusion.pipelines.bring_images import bring_images
+from retrieval_vs_diffusion.pipelines.steps import step_nodes
 from retrieval_vs_diffusion.pipelines.synthesize import create_pipeline
 from retrieval_vs_diffusion.strategies.composition import parse_strategy
 from retrieval_vs_diffusion.strategies.source import class_fields_of

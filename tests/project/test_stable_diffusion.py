@@ -67,7 +67,7 @@ def world(target, pool):
 def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, study, world):
     from retrieval_vs_diffusion.images.target import SubsetDraw
     from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
-    from retrieval_vs_diffusion.pipelines.steps import bring_images
+    from retrieval_vs_diffusion.pipelines.bring_images import bring_images
     from retrieval_vs_diffusion.pipelines.synthesize.nodes import learn_personalisation
     from retrieval_vs_diffusion.strategies.source import class_fields_of
     from retrieval_vs_diffusion.strategies.wiring import datasets_of, resources_of
@@ -106,7 +106,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
             if "learned" in resources:
                 personalisation = study.personalisations[str(strategy.personalise)]
                 inputs["learned"] = {"draw": learned[str(strategy.personalise)]}
-            images = bring_images(
+            images, _ = bring_images(
                 source=step.source,
                 strategy=strategy.name,
                 per_class=1,
@@ -115,6 +115,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
                 class_table=study.class_table.only(class_fields_of(step.source)),
                 personalisation=personalisation,
                 personalised="draw",
+                lets_leaks_through=False,
                 class_names=["zero"],
                 protected=world["protected"],
                 screening={"leak_similarity": 1.01, "black_below": 0, "rounds": 1},
@@ -126,5 +127,8 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
             continue
         assert images is not None
         assert len(images) == 1, strategy.name
+        generates = any(step.kind == "generate" for step in strategy.steps)
+        # Counted from shapes alone; one step of a model of this size is hundreds of GFLOPs.
+        assert (images.ledger["steps"][-1]["cost"]["flops"] > 1e11) == generates, strategy.name
         if images.column("checkpoint")[0]:
             assert codec.decode(next(images.encoded())).shape == (512, 512, 3), strategy.name

@@ -139,7 +139,7 @@ def size_curve_figure(
             arrowhead=0,
             font={"size": 12},
         )
-    figure.update_layout(height=430)
+    figure.update_layout(height=520)
     return _plain(figure, "real images a class", "top-1 accuracy on test, %")
 
 

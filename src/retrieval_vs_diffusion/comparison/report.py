@@ -89,7 +89,7 @@ def write_report(
         curve=report_rows.curve_rows(size_curve),
         sets=report_rows.without_nan(sets),
         ledger=report_rows.ledger_rows(ledger),
-        costs=report_rows.cost_rows(costs, settings["price"]["currency"]),
+        costs=report_rows.cost_rows(costs),
         pool_seconds=getattr(embeddings, "seconds", None),
         classes=report_rows.class_rows(classes),
         leaks=report_rows.without_nan(leaks),

@@ -90,7 +90,7 @@ def ledger_rows(ledger: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def cost_rows(costs: pd.DataFrame, currency: str) -> list[dict[str, str]]:
+def cost_rows(costs: pd.DataFrame) -> list[dict[str, str]]:
     """The costs as text."""
     rows = []
     for row in costs.to_dict("records"):
@@ -107,7 +107,7 @@ def cost_rows(costs: pd.DataFrame, currency: str) -> list[dict[str, str]]:
                 "flops": in_units(row["diffusion_flops"], ("", "k", "M", "G", "T", "P", "E"))
                 if row["diffusion_flops"]
                 else DASH,
-                "price": f"{row['price']:.4f} {currency}",
+                "price": f"{row['price']:.4f}",
             }
         )
     return rows

@@ -81,10 +81,12 @@ def family_sentence(comparisons: pd.DataFrame, baseline: str) -> str:
         (against["verdict"] == verdict).sum() for verdict in ("better", "worse", TOO_CLOSE, NO_VERDICT)
     )
     without = f", {unknown} without a verdict" if unknown else ""
+    corrected = f"after Holm's correction over {_counted(len(comparisons), 'comparison')} that were declared beforehand"
+    if better == len(against) > 1:
+        return f"All {better} rows are better than {baseline}, {corrected}."
     return (
         f"Of {_counted(len(against), 'row')} {better} {'is' if better == 1 else 'are'} better than {baseline}, "
-        f"{worse} worse and {close} too close to call{without} "
-        f"(Holm's correction over {_counted(len(comparisons), 'comparison')} that were declared beforehand)."
+        f"{worse} worse and {close} too close to call{without}, {corrected}."
     )
 
 

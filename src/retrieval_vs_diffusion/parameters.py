@@ -1,0 +1,137 @@
+"""Everything under ``parameters``, as typed models; an unknown key or a value out of range is an error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from retrieval_vs_diffusion.comparison.price import Price
+from retrieval_vs_diffusion.images.screening import Screening
+from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+
+Purpose = Literal["target_subset", "personalisation", "added_images", "classifier"]
+
+
+class Compute(BaseModel):
+    """Where models run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str = "auto"  # CUDA, else MPS, else the CPU; or one of them by name
+    threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
+
+
+class TargetParameters(BaseModel):
+    """Where the target comes from and how many images a class are trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reader: dict[str, Any]
+    train_per_class: Annotated[int, Field(ge=1)]
+    class_table: str | None = None  # a CSV: class, name, definition, hypernym, background
+
+
+class PoolParameters(BaseModel):
+    """Where the pool comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reader: dict[str, Any]
+
+
+class Repetitions(BaseModel):
+    """How often everything is done, and what each repetition draws anew.
+
+    What is not drawn anew is made once and shared by all repetitions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: Annotated[int, Field(ge=1)] = 5
+    redraw: tuple[Purpose, ...] = ("target_subset", "personalisation", "added_images", "classifier")
+
+
+class SizeCurve(BaseModel):
+    """At which numbers of real images the baseline is trained, to tell what a row is worth in real images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.5, 2, 3)  # up to all that are held back
+
+
+class LeakComparison(BaseModel):
+    """Which rows are trained a second time with copies of test images let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arms: tuple[Literal["retrieve", "generate", "both"], ...] = ("retrieve", "both")
+
+
+class AddedImages(BaseModel):
+    """What the pipeline ``added_images`` varies: how many images are added, and how they are mixed in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1, 2, 3, 6)
+    added_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5, 0.75)
+    repetitions: Annotated[int, Field(ge=1)] = 5
+
+
+class PublishedFigures(BaseModel):
+    """Figures that others published for the rows of a world, shown beside ours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    top1: dict[str, tuple[float, float]]  # percent and its error, by strategy
+
+
+class Tune(BaseModel):
+    """What the pipeline ``tune`` tries, on validation alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repetitions: Annotated[int, Field(ge=1)] = 3
+    trials: dict[str, list[dict[str, Any]]]  # of each strategy: settings by their dotted place in its entry
+
+
+class Export(BaseModel):
+    """What the pipeline ``export`` takes home, besides whose it is (``strategy``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repetition: Annotated[int, Field(ge=0)] = 0
+
+
+class Parameters(BaseModel):
+    """Everything under ``parameters``; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    world: str
+    only: str | None = None  # strategies to run, joined by +; `all` or null for every one
+    workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
+    compute: Compute = Compute()
+    target: TargetParameters
+    pool: PoolParameters
+    screening: Screening
+    sampling: Sampling = Sampling()
+    added_per_original: Annotated[float, Field(gt=0)] = 3.0
+    strategies: dict[str, dict[str, Any] | None]
+    personalisations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    classifier: ClassifierTraining = ClassifierTraining()
+    repetitions: Repetitions = Repetitions()
+    low_label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.7
+    has_judge: bool = False
+    pretraining: Pretraining | None = None
+    tune: Tune | None = None
+    strategy: str | None = None  # whose training set and classifier the pipeline `export` writes
+    export: Export = Export()
+    size_curve: SizeCurve = SizeCurve()
+    leak_comparison: LeakComparison = LeakComparison()
+    added_images: AddedImages = AddedImages()
+    price: Price = Price()
+    published: PublishedFigures | None = None
