@@ -142,8 +142,8 @@ def leaderboard_table(leaderboard: pd.DataFrame, summary: Mapping[str, Any]) -> 
         table.add_row(name, *cells, style="bold" if chosen else "")
     repetitions = "-".join(map(str, sorted(set(leaderboard["repetitions"]))))
     table.caption = (
-        f"means over {repetitions} repetitions{', ± standard error' if wide else ''}; gain in points over original_only; "
-        "worth in more real images a class; * is best of its arm on validation"
+        f"means over {repetitions} repetitions{', ± standard error' if wide else ''}; gain in points over "
+        "original_only; worth in more real images a class; * is best of its arm on validation"
     )
     return table
 

@@ -102,13 +102,18 @@ def against_the_baseline(*found: str) -> pd.DataFrame:
 def test_rows_are_counted_by_how_they_stand_to_the_baseline():
     close = "too close to call"
     assert family_sentence(against_the_baseline("better", "worse", close, close), "original_only") == (
-        "Of 4 rows 1 is better than original_only, 1 worse and 2 too close to call "
-        "(Holm's correction over 5 comparisons that were declared beforehand)."  # the arms' best rows are the fifth
+        "Of 4 rows 1 is better than original_only, 1 worse and 2 too close to call, after Holm's correction over "
+        "5 comparisons that were declared beforehand."  # the arms' best rows are the fifth
     )
 
 
+def test_where_all_rows_are_better_it_says_so_in_a_word():
+    said = family_sentence(against_the_baseline("better", "better"), "original_only")
+    assert said.startswith("All 2 rows are better than original_only, after Holm's correction over 3 comparisons")
+
+
 def test_rows_without_a_verdict_are_not_counted_as_too_close():
-    assert "2 are better than original_only, 0 worse and 0 too close to call, 1 without a verdict (Holm" in (
+    assert "2 are better than original_only, 0 worse and 0 too close to call, 1 without a verdict, after Holm" in (
         family_sentence(against_the_baseline("better", "better", "no verdict"), "original_only")
     )
 

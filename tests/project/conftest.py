@@ -38,8 +38,11 @@ class Project:
         return kedro(self.path, *arguments)
 
     def copy(self, to: Path) -> Project:
-        """A copy of its own for a test that changes something."""
-        shutil.copytree(self.path, to, symlinks=True)
+        """A copy of its own for a test that changes something; it begins its own MLflow database.
+
+        MLflow writes down where artifacts are: a copied database would write into this project.
+        """
+        shutil.copytree(self.path, to, symlinks=True, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
         return Project(to, "")
 
     def reporting(self, name: str) -> Path:

@@ -141,7 +141,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
             "tabulate",
         ),
         _comparison_node(
-            bound(nodes.compare_leaks, order),
+            bound(nodes.compare_leaks, leaky_rows(study)),
             {
                 **{f"with_leaks_{name}": f"{LEAK_COMPARISON}.{name}.outcomes" for name in leaky_rows(study)},
                 **{f"outcomes_of_{name}": f"{name}.outcomes" for name in leaky_rows(study)},
