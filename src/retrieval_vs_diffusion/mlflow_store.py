@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +14,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
+
+# It says that it makes a database, on the stream of errors.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description, as Markdown
 _AT_ONCE = 100  # parameters, or metrics, in one call; MLflow takes no more parameters

@@ -135,12 +135,18 @@ def _run(project: Project, parameters: str, *more: str) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def _as_on_a_terminal() -> None:
+    """Ctrl-C is heard; what a shell starts in the background, as this test may be, ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def _stop(project: Project, parameters: str, number: int) -> None:
     """Start a run and send it and its workers a signal when it works on a child."""
     command = [str(Path(sys.executable).with_name("kedro")), "run", "--env=test", "--params", parameters]
     before = at_work(project.path)
     with (project.path / "stopped.log").open("w") as log:
-        run = subprocess.Popen(command, cwd=project.path, stdout=log, stderr=log, start_new_session=True)
+        about = {"cwd": project.path, "stdout": log, "stderr": log, "start_new_session": True}
+        run = subprocess.Popen(command, **about, preexec_fn=_as_on_a_terminal)
         try:
             deadline = time.monotonic() + 120
             while at_work(project.path) <= before and run.poll() is None and time.monotonic() < deadline:
