@@ -28,6 +28,7 @@ def test_the_columns_are_exactly_these():
         *("images_added", "label_agreement", "agreement_by", "seconds"),
         *("top1_low", "top1_high", "val_top1_mean", "gain", "gain_low", "gain_high", "verdict"),
         *("real_images", "real_images_low", "real_images_high", "worth"),
+        *("bootstrap_low", "bootstrap_high"),
     ]
 
 
@@ -47,6 +48,8 @@ def test_an_accuracy_has_an_interval_over_repetitions_and_images():
     line, interval = board()[0].iloc[1], accuracy_interval(TEXT.correct)
     assert (line["top1_low"], line["top1_high"]) == (interval.low, interval.high)
     assert 0 <= interval.low < 0.68 < interval.high <= 1
+    # The bootstrap's stands beside it: every draw is a mean of cells, between the worst and the best.
+    assert interval.low < line["bootstrap_low"] < 0.68 < line["bootstrap_high"] <= 1
 
 
 def test_a_gain_is_the_comparison_with_the_baseline():

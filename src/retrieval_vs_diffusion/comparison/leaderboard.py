@@ -11,7 +11,7 @@ import pandas as pd
 
 from retrieval_vs_diffusion.comparison.accuracy import standard_error
 from retrieval_vs_diffusion.comparison.baseline import BASELINE
-from retrieval_vs_diffusion.comparison.intervals import accuracy_interval
+from retrieval_vs_diffusion.comparison.intervals import accuracy_interval, bootstrap_interval
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes
 from retrieval_vs_diffusion.comparison.real_images import RealImages
 
@@ -35,6 +35,8 @@ COLUMNS = (
     "real_images_low",
     "real_images_high",
     "worth",
+    "bootstrap_low",
+    "bootstrap_high",
 )
 
 
@@ -58,7 +60,9 @@ def leaderboard(
         and test images; ``images_added`` and ``seconds`` (personalising, bringing and screening images,
         training) are means of a repetition. ``gain`` is the paired difference to the baseline with its
         interval and ``verdict``; ``real_images`` is how many more real images a class a row is worth, infinite
-        outside of the size curve, and ``worth`` the same in words. What is not known is NaN or empty.
+        outside of the size curve, and ``worth`` the same in words. ``bootstrap_low`` and ``bootstrap_high`` are the
+        interval of the hierarchical bootstrap, for who wants to compare: with few repetitions it holds the truth
+        too seldom or too often (docs/adr/0007). What is not known is NaN or empty.
     """
     against = {row["first"]: row for row in comparisons.to_dict("records") if row["second"] == BASELINE}
     rows = [_row(each, outcomes[name], against.get(name), worth.get(name)) for name, each in results.items()]
@@ -71,6 +75,7 @@ def _row(
     repetitions = result["repetitions"]
     accuracies = np.array([each["top1"] for each in repetitions])
     interval = accuracy_interval(outcomes.correct)
+    bootstrap = bootstrap_interval(outcomes.correct.astype(float))
     return {
         "strategy": result["strategy"],
         "repetitions": len(repetitions),
@@ -91,6 +96,8 @@ def _row(
         "real_images_low": worth.low if worth else math.nan,
         "real_images_high": worth.high if worth else math.nan,
         "worth": worth.in_words() if worth else "",
+        "bootstrap_low": bootstrap.low,
+        "bootstrap_high": bootstrap.high,
     }
 
 
