@@ -26,8 +26,6 @@ WHOLE = {(strategy, repetition): ["FINISHED"] for strategy in ROWS for repetitio
 def tracked(finished, tmp_path_factory) -> Project:
     """A project of its own whose database holds two rows of the test world."""
     project = finished.copy(tmp_path_factory.mktemp("tracked") / "project")
-    for file in project.path.glob("mlflow.db*"):  # its artifacts would lie in the other project
-        file.unlink() if file.is_file() else file.rmdir()
     _run(project, PLAIN)
     return project
 
@@ -86,7 +84,7 @@ def test_a_second_comparison_leaves_the_first_as_it_was(killed, first):
 @pytest.mark.parametrize(("number", "words"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "interrupted")])
 def test_a_run_that_is_told_to_end_marks_its_children_failed(tracked, first, number, words):
     longer = f"{PLAIN},classifier.steps={300 + number}"
-    _stop(tracked, longer, number)
+    _stop(tracked, longer, number, alone=number == signal.SIGTERM)  # Ctrl-C reaches the workers too
     assert at_work(tracked.path) == 0
     parent = next(run for run in runs_of(tracked.path, "comparison") if str(300 + number) in run.info.run_name)
     children = runs_of(tracked.path, "repetition", comparison=parent.data.tags["comparison"])
@@ -140,8 +138,18 @@ def _as_on_a_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _stop(project: Project, parameters: str, number: int) -> None:
-    """Start a run and send it and its workers a signal when it works on a child."""
+def _working_in(folder: Path) -> list[str]:
+    """Processes whose folder it is."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(process / "cwd") == str(folder):
+                found.append(process.name)
+    return found
+
+
+def _stop(project: Project, parameters: str, number: int, alone: bool = False) -> None:
+    """Start a run and send it, and its workers if not ``alone``, a signal when it works on a child."""
     command = [str(Path(sys.executable).with_name("kedro")), "run", "--env=test", "--params", parameters]
     before = at_work(project.path)
     with (project.path / "stopped.log").open("w") as log:
@@ -152,8 +160,12 @@ def _stop(project: Project, parameters: str, number: int) -> None:
             while at_work(project.path) <= before and run.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert run.poll() is None, (project.path / "stopped.log").read_text()
-            os.killpg(run.pid, number)
+            (os.kill if alone else os.killpg)(run.pid, number)
             assert run.wait(timeout=60) != 0
+            deadline = time.monotonic() + 30
+            while _working_in(project.path) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert not _working_in(project.path)  # no worker stays behind
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)

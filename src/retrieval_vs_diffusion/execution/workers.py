@@ -7,17 +7,19 @@ small model are slower than two models.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import logging.handlers
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import Any
 
 from kedro.framework.hooks.manager import _NullPluginManager
@@ -29,6 +31,7 @@ from retrieval_vs_diffusion import progress
 from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.execution.devices import has_gpu
 
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 # What forked workers inherit: the nodes by name and the catalog of the run.
 _nodes: dict[str, Node] = {}
 _catalog: Any = None
@@ -98,7 +101,7 @@ def needing(pipeline: Pipeline, node: Node) -> set[Node]:
     return set(pipeline.from_nodes(node.name).nodes) - {node}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _pool(context: Any, workers: int, queue: Any) -> Iterator[ProcessPoolExecutor]:
     """A pool whose pending work is dropped when anything goes wrong."""
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(queue,))
@@ -108,7 +111,7 @@ def _pool(context: Any, workers: int, queue: Any) -> Iterator[ProcessPoolExecuto
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _log_lines(context: Any) -> Iterator[Any]:
     """A queue through which workers log; this process prints, so that lines and bars do not collide."""
     queue = context.Queue()
@@ -121,8 +124,15 @@ def _log_lines(context: Any) -> Iterator[Any]:
 
 
 def _start_worker(queue: Any) -> None:
+    _end_with_parent()
     logging.getLogger().handlers = [logging.handlers.QueueHandler(queue)]
     progress.use_lines()
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process when the one that started it does, however it ends: nobody would stop it else."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _run_node(name: str) -> float:
