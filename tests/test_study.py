@@ -150,3 +150,11 @@ def test_one_repetition_needs_nothing_drawn_anew():
 def test_a_mistake_in_a_part_is_found_before_anything_is_made(generate, found):
     with pytest.raises(UserError, match=found):
         read_study(parameters(strategies={"a": {"generate": generate}}))
+
+
+def test_lists_may_be_joined_by_plus_as_the_command_line_gives_them():
+    given = {"size_curve": {"times_originals": "0.5+2"}, "leak_comparison": {"arms": "retrieve"}}
+    checked = read_study(parameters(**given)).parameters
+    assert checked.size_curve.times_originals == (0.5, 2)
+    assert checked.leak_comparison.arms == ("retrieve",)
+    assert read_study(parameters(size_curve={"times_originals": 2})).parameters.size_curve.times_originals == (2,)

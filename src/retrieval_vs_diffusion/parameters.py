@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.images.screening import Screening
@@ -13,6 +13,16 @@ from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
 Purpose = Literal["target_subset", "personalisation", "added_images", "classifier"]
+
+
+def _joined_by_plus(value: Any) -> Any:
+    """A list as the command line can hold it, ``0.5+2``: Kedro takes none there."""
+    if isinstance(value, str):
+        return [each.strip() for each in value.split("+")]
+    return [value] if isinstance(value, int | float) else value
+
+
+_Listed = BeforeValidator(_joined_by_plus)
 
 
 class Compute(BaseModel):
@@ -51,7 +61,7 @@ class Repetitions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: Annotated[int, Field(ge=1)] = 5
-    redraw: tuple[Purpose, ...] = ("target_subset", "personalisation", "added_images", "classifier")
+    redraw: Annotated[tuple[Purpose, ...], _Listed] = ("target_subset", "personalisation", "added_images", "classifier")
 
 
 class SizeCurve(BaseModel):
@@ -59,7 +69,12 @@ class SizeCurve(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.5, 2, 3)  # up to all that are held back
+    times_originals: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Listed] = (
+        0.5,
+        1.5,
+        2,
+        3,
+    )  # up to all that are held back
 
 
 class LeakComparison(BaseModel):
@@ -67,7 +82,7 @@ class LeakComparison(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    arms: tuple[Literal["retrieve", "generate", "both"], ...] = ("retrieve", "both")
+    arms: Annotated[tuple[Literal["retrieve", "generate", "both"], ...], _Listed] = ("retrieve", "both")
 
 
 class AddedImages(BaseModel):
@@ -75,8 +90,8 @@ class AddedImages(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    times_originals: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1, 2, 3, 6)
-    added_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.25, 0.5, 0.75)
+    times_originals: Annotated[tuple[Annotated[float, Field(gt=0)], ...], _Listed] = (0.5, 1, 2, 3, 6)
+    added_shares: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], _Listed] = (0.25, 0.5, 0.75)
     repetitions: Annotated[int, Field(ge=1)] = 5
 
 

@@ -93,7 +93,9 @@ def _print_added_images(catalog: DataCatalog) -> None:
     console = get_console()
     console.print()
     console.print(table)
-    console.print("Choose by validation. `kedro run` draws it in the report.", style="dim", soft_wrap=True)
+    console.print(
+        "Choose by validation. The next plain run of this world draws it in the report.", style="dim", soft_wrap=True
+    )
 
 
 def _print_trials(catalog: DataCatalog) -> None:
@@ -144,6 +146,7 @@ def leaderboard_table(leaderboard: pd.DataFrame, summary: Mapping[str, Any]) -> 
     table.caption = (
         f"means over {repetitions} repetitions{', ± standard error' if wide else ''}; gain in points over "
         "original_only; worth in more real images a class; * is best of its arm on validation"
+        f"{'' if wide else '; a wider terminal shows more'}"
     )
     return table
 

@@ -120,3 +120,12 @@ def test_of_no_rows_there_is_a_verdict_all_the_same(answers):
     board, comparisons, curve, summary = reached(answers, rows=(), curve=())
     assert len(board) == len(comparisons) == len(curve) == 0
     assert summary["sentence"].startswith("No row here retrieves")
+
+
+def test_from_a_curve_that_does_not_rise_nothing_is_read(answers):
+    # As good at three times the images as at half of them: more real images are worth nothing here.
+    flat = {**answers, "triple": answers["half"]}
+    board, _, curve, summary = reached(flat)
+    assert curve["top1_mean"][2] == curve["top1_mean"][0]
+    assert board["real_images"].isna().all()
+    assert summary["worth"].startswith("What rows are worth in real images cannot be told")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -143,13 +142,14 @@ def size_curve_figure(
     return _plain(figure, "real images a class", "top-1 accuracy on test, %")
 
 
-def cost_figure(leaderboard: pd.DataFrame, costs: pd.DataFrame, arms: Mapping[str, str]) -> go.Figure:
-    """Accuracy gained against what it costs; the names are those of rows that no other beats at less cost."""
+def cost_figure(
+    leaderboard: pd.DataFrame, costs: pd.DataFrame, arms: Mapping[str, str], named: Sequence[str]
+) -> go.Figure:
+    """Accuracy gained against the seconds that it takes; ``named`` rows have their names beside them."""
     import plotly.graph_objects as go
 
     rows = leaderboard.merge(costs[["strategy", "price"]], on="strategy")
     rows = rows[rows["gain"].notna() & (rows["seconds"] > 0)]
-    cheapest = _undominated(rows)
     figure = go.Figure()
     for arm, look in ARMS.items():
         own = rows[[arms[name] == arm for name in rows["strategy"]]]
@@ -161,7 +161,7 @@ def cost_figure(leaderboard: pd.DataFrame, costs: pd.DataFrame, arms: Mapping[st
                 name=look.meaning,
                 marker={"color": look.colour, "size": 11, "symbol": look.symbol},
                 error_y=_bars(own, "gain", "gain_low", "gain_high", _faint(look.colour)),
-                text=[name if name in cheapest else "" for name in own["strategy"]],
+                text=[name if name in named else "" for name in own["strategy"]],
                 textposition="top right",
                 textfont={"size": 11},
                 customdata=list(own["strategy"]),
@@ -172,16 +172,6 @@ def cost_figure(leaderboard: pd.DataFrame, costs: pd.DataFrame, arms: Mapping[st
     ticks = [factor * 10.0**power for power in range(-2, 7) for factor in (1, 2, 5)]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return _plain(figure, "seconds a repetition (logarithmic)", "points gained over the originals alone")
-
-
-def _undominated(rows: pd.DataFrame) -> set[str]:
-    """The rows of which none gains at least as much for less."""
-    best, kept = -math.inf, set()
-    for row in rows.sort_values(["seconds", "gain"], ascending=[True, False]).itertuples():
-        if row.gain > best:
-            best = row.gain
-            kept.add(str(row.strategy))
-    return kept
 
 
 def class_figure(classes: pd.DataFrame) -> go.Figure:
@@ -221,7 +211,6 @@ def confusion_figure(class_names: Sequence[str]) -> go.Figure:
             x=names,
             y=names,
             colorscale="RdBu",
-            reversescale=True,
             zmid=0,
             zmin=-15,
             zmax=15,

@@ -135,13 +135,13 @@ def _figures(
     from retrieval_vs_diffusion.comparison.baseline import BASELINE
 
     drawn = {"accuracy": figures.accuracy_figure(leaderboard, arms)}
+    named = [name for name in (*summary["best"].values(), "more_real") if name]
     if len(size_curve) > 1:
-        named = [name for name in (*summary["best"].values(), "more_real") if name]
         drawn["size_curve"] = figures.size_curve_figure(
             size_curve, leaderboard, arms, summary["train_per_class"], named
         )
     if leaderboard["gain"].notna().any():
-        drawn["cost"] = figures.cost_figure(leaderboard, costs, arms)
+        drawn["cost"] = figures.cost_figure(leaderboard, costs, arms, named)
         if (classes["strategy"] != BASELINE).any():
             drawn["classes"] = figures.class_figure(classes)
     if len(added_images):

@@ -18,6 +18,8 @@ from retrieval_vs_diffusion.comparison.verdicts import compare_pairs, declared_f
 
 CURVE_COLUMNS = ("images_per_class", "repetitions", "top1_mean", "top1_low", "top1_high")
 
+_FLAT = "What rows are worth in real images cannot be told: more of these make the classifier no better here."
+
 
 def reach_verdict(
     results: Mapping[str, Mapping[str, Any]],
@@ -47,17 +49,15 @@ def reach_verdict(
     best = {arm: best_of_arm(rows, arm, low_label_agreement) for arm in ("retrieve", "generate")}
     comparisons = compare_pairs(declared_family(list(results), best), read)
     curve = _curve(read.get(BASELINE), size_curve, train_per_class, classes)
-    worth = (
-        {name: worth_in_real_images(each, curve, train_per_class) for name, each in read.items() if name != BASELINE}
-        if len(curve) > 1
-        else {}
-    )
+    rises = len(curve) > 1 and curve[-1][1].correct.mean() > curve[0][1].correct.mean()
+    others = {name: each for name, each in read.items() if name != BASELINE}
+    worth = {name: worth_in_real_images(each, curve, train_per_class) for name, each in others.items()} if rises else {}
     board = leaderboard(results, read, comparisons, worth)
     accuracies = dict(zip(board["strategy"], board["top1_mean"], strict=True))
     test_images = len(next(iter(read.values())).labels) if read else 0
     summary = {
         "sentence": verdict_sentence(best, comparisons, accuracies, test_images),
-        "worth": worth_sentence(best, worth),
+        "worth": _FLAT if len(curve) > 1 and not rises else worth_sentence(best, worth),
         "family": family_sentence(comparisons, BASELINE),
         "best": best,
         "low_label_agreement": weakly_labelled(rows, low_label_agreement),

@@ -10,8 +10,10 @@
     const small = narrow.matches && !printed;
     const ink = printed ? "#333" : colour("--ink"), line = printed ? "#ddd" : colour("--line");
     const axis = (own) => ({ ...own, gridcolor: line, linecolor: line, tickfont: { size: small ? 10 : 12 } });
+    // Paper is narrower than the window in which the figures were laid out.
+    const paper = printed ? { width: 680, autosize: false } : { width: undefined, autosize: true };
     return {
-      ...layout, font: { color: ink, size: small ? 11 : 13, family: "system-ui, 'DejaVu Sans', sans-serif" },
+      ...layout, ...paper, font: { color: ink, size: small ? 11 : 13, family: "system-ui, 'DejaVu Sans', sans-serif" },
       xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
       margin: small ? { ...layout.margin, l: 4, r: 8 } : layout.margin,
       hoverlabel: { font: { size: 13 } },
@@ -49,7 +51,7 @@
       shelf.hidden = !own;
       shown += own;
     }
-    document.getElementById("picked").textContent = `${shown} pictures`;
+    document.getElementById("picked").textContent = shown ? `${shown} pictures` : "none in this class; try another";
   };
 
   const pickLedger = document.getElementById("pick-ledger");
