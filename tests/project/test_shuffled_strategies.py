@@ -11,7 +11,7 @@ ROWS = ("original_only", "more_real", "simple_prompt", "retrieval_text")
 
 
 def test_rows_that_are_shuffled_in_every_repetition_do_not_differ(finished, tmp_path):
-    from retrieval_vs_diffusion.pipelines.evaluate.nodes import compare
+    from retrieval_vs_diffusion.pipelines.evaluate.comparing import compare
 
     project = finished.copy(tmp_path / "project")
     done = project.kedro("run", "--env=test", "--params", f"only={'+'.join(ROWS)},repetitions.number=5")

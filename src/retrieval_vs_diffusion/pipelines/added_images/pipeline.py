@@ -7,7 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.pipelines import data_ingest, index_build
 from retrieval_vs_diffusion.pipelines.added_images import nodes
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.evaluate.nodes import collect_outcomes
+from retrieval_vs_diffusion.pipelines.evaluate.comparing import collect_outcomes
 from retrieval_vs_diffusion.pipelines.tune.nodes import refuse
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study

@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from retrieval_vs_diffusion.comparison import report
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.evaluate import nodes
+from retrieval_vs_diffusion.pipelines.evaluate import comparing, nodes
 from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
 from retrieval_vs_diffusion.pipelines.steps import refused_output
 from retrieval_vs_diffusion.strategies.composition import Strategy
@@ -54,7 +54,7 @@ def _strategy_nodes(study: Study, strategy: Strategy) -> list[Node]:
         "own_recipe": sorted(strategy.classifier.model_fields_set - {"added_share"}),
     }
     collect = Node(
-        bound(nodes.collect_results, about, [str(repetition) for repetition in study.repetitions]),
+        bound(comparing.collect_results, about, [str(repetition) for repetition in study.repetitions]),
         inputs=collected,
         outputs=[f"{strategy.name}.results", f"{strategy.name}.examples", f"{strategy.name}.outcomes"],
         name="collect_results",
@@ -122,7 +122,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
     outcomes = {f"outcomes_of_{name}": f"{name}.outcomes" for name in order}
     made = [
         _comparison_node(
-            bound(nodes.compare, order),
+            bound(comparing.compare, order),
             {
                 "low_label_agreement": "params:low_label_agreement",
                 "train_per_class": "params:target.train_per_class",
@@ -135,13 +135,13 @@ def _comparison_nodes(study: Study) -> list[Node]:
             "compare_strategies",
         ),
         _comparison_node(
-            bound(nodes.tabulate, order),
+            bound(comparing.tabulate, order),
             {"class_names": "target.classes", "price": "params:price", **results, **outcomes},
             ["comparison.sets", "comparison.ledger", "comparison.costs", "comparison.classes"],
             "tabulate",
         ),
         _comparison_node(
-            bound(nodes.compare_leaks, leaky_rows(study)),
+            bound(comparing.compare_leaks, leaky_rows(study)),
             {
                 **{f"with_leaks_{name}": f"{LEAK_COMPARISON}.{name}.outcomes" for name in leaky_rows(study)},
                 **{f"outcomes_of_{name}": f"{name}.outcomes" for name in leaky_rows(study)},
@@ -150,7 +150,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
             "compare_leaks",
         ),
         _comparison_node(
-            nodes.check_screening,
+            comparing.check_screening,
             {"pool": "pool.images", "protected": "screening.protected", "screening": "params:screening"},
             "comparison.screening_check",
             "check_screening",

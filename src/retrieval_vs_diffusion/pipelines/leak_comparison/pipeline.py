@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.evaluate import nodes
+from retrieval_vs_diffusion.pipelines.evaluate import comparing
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import leaky_rows, refused_inputs
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study
@@ -26,7 +26,7 @@ def of_row(study: Study, name: str) -> Pipeline:
         for repetition in varied.repetitions
     }
     collect = collecting_node(
-        bound(nodes.collect_leaky_outcomes, variant),
+        bound(comparing.collect_leaky_outcomes, variant),
         varied,
         [variant],
         f"{variant}.outcomes",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Pipeline
 
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.evaluate import nodes
+from retrieval_vs_diffusion.pipelines.evaluate import comparing
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import SIZE_CURVE, size_curve
@@ -17,5 +17,7 @@ def create_pipeline(study: Study) -> Pipeline:
     sizes = list(varied.strategies)
     if not sizes:
         return Pipeline([])
-    collect = collecting_node(bound(nodes.collect_outcomes, sizes), varied, sizes, f"{SIZE_CURVE}.outcomes", SIZE_CURVE)
+    collect = collecting_node(
+        bound(comparing.collect_outcomes, sizes), varied, sizes, f"{SIZE_CURVE}.outcomes", SIZE_CURVE
+    )
     return variants_pipeline(varied) + Pipeline([collect])
