@@ -45,11 +45,11 @@ def test_a_stage_whose_inputs_were_never_made_says_what_to_run_first(empty_proje
     [("diffusion/unet", "lacks its part unet/"), ("clip/open_clip_config.json", "lacks open_clip_config.json")],
 )
 def test_a_checkpoint_that_lacks_a_part_is_named(finished, tmp_path, missing, expected):
-    copy = tmp_path / "project"
-    shutil.copytree(finished.path, copy, symlinks=True)
+    project = finished.copy(tmp_path / "project")
+    copy = project.path
     part = copy / "data/06_models/pretrained" / missing
     shutil.rmtree(part) if part.is_dir() else part.unlink()
-    run = type(finished)(copy, "").kedro("run", "--env=test")
+    run = project.kedro("run", "--env=test")
     assert run.returncode != 0
     assert expected in run.stderr
     assert "Traceback" not in run.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 from tests.project.conftest import ROOT
@@ -13,10 +12,10 @@ PRETRAINED = ROOT / "data/06_models/pretrained"
 
 
 def test_pretrain_trains_all_models_elsewhere_and_measures_them(finished, tmp_path):
-    copy = tmp_path / "project"
-    shutil.copytree(finished.path, copy, symlinks=True)
+    project = finished.copy(tmp_path / "project")
+    copy = project.path
     before = {path: path.read_bytes() for path in (copy / "data/06_models/pretrained").rglob("*") if path.is_file()}
-    run = type(finished)(copy, "").kedro("run", "--pipeline=pretrain", "--env=test")
+    run = project.kedro("run", "--pipeline=pretrain", "--env=test")
     assert run.returncode == 0, run.stderr
     trained = copy / "data/test/06_models/trained_again"
     assert (trained / "clip/open_clip_model.safetensors").is_file()
