@@ -16,6 +16,15 @@ from tests.project.conftest import ROWS
 
 
 @pytest.fixture(scope="module")
+def finished(finished, tmp_path_factory):
+    """The finished project with a database of its own, which a run makes up for; other tests fail in the first."""
+    project = finished.copy(tmp_path_factory.mktemp("tracked_alone") / "project")
+    done = project.kedro("run", "--env=test", "--params", "only=all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
 def client(finished) -> MlflowClient:
     return MlflowClient(f"sqlite:///{finished.path / 'mlflow.db'}")
 
