@@ -8,8 +8,10 @@ def parameters(**changes):
     """A small world's parameters, with some of them changed."""
     return {
         "world": "toy",
-        "target": {"reader": {"type": "rendered_digits"}, "train_per_class": 4},
+        "target": {"reader": {"type": "rendered_digits"}, "per_class": 4},
         "pool": {"reader": {"type": "rendered_digit_pool"}},
+        "clip": {"model": "toy_clip"},
+        "diffusion": {"path": "toy_diffusion"},
         "screening": {"leak_similarity": 0.93},
         "strategies": {
             "original_only": None,
@@ -37,8 +39,7 @@ def test_all_picks_every_strategy_on_the_command_line_where_null_cannot_be_given
 
 def test_the_class_table_is_read_from_the_projects_folder(tmp_path):
     (tmp_path / "classes.csv").write_text("class,definition\nzero,round\n")
-    target = {"reader": {}, "train_per_class": 1, "class_table": "classes.csv"}
-    study = read_study(parameters(target=target), tmp_path)
+    study = read_study(parameters(classes={"path": "classes.csv"}), tmp_path)
     assert study.class_table.fields_of("zero") == {"name": "zero", "definition": "round"}
     assert read_study(parameters()).class_table.rows == {}
 
@@ -56,8 +57,8 @@ def test_a_strategy_with_a_plus_in_its_name_is_refused_for_only_could_not_name_i
 
 def test_images_added_are_counted_from_the_originals():
     study = read_study(parameters(added_per_original=3))
-    assert study.added_per_class(study.strategies["text"]) == 12  # 3 x 4 originals
-    assert study.added_per_class(study.strategies["prompts"]) == 6  # its own 1.5 x 4 originals
+    assert study.added_per_original(study.strategies["text"]) == 3
+    assert study.added_per_original(study.strategies["prompts"]) == 1.5  # its own
 
 
 def test_what_is_redrawn_has_a_draw_of_its_own_in_each_repetition_and_all_else_is_shared():
@@ -110,7 +111,7 @@ def test_another_world_draws_another_subset():
             {"personalisations": {"a.b": {"type": "denoiser"}}},
             'personalisations: found the name "a.b"; letters, digits',
         ),
-        ({"target": {"reader": {}, "train_per_class": 1, "class_table": "no.csv"}}, "target.class_table: cannot read"),
+        ({"classes": {"path": "no.csv"}}, "classes.path: cannot read"),
         ({"repetitions": {"redraw": []}}, "repetitions.redraw: found nothing, so all repetitions would be the same"),
         (
             {"repetitions": {"redraw": ["target_subset", "personalisation"]}},

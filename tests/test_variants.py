@@ -104,16 +104,16 @@ def test_the_largest_set_is_brought_once_and_all_variants_train_on_its_first_ima
     made, varied = added_images(study, "text")
     source, *variants = made.strategies.values()
     assert source.name == "added_images.text__all"
-    assert made.added_per_class(source) == 24  # 6 x 4 originals
+    assert made.added_per_original(source) == 6
     assert source.variant == Variant("text")  # with the seeds of the row
     assert [each.name for each in variants] == [each["variant"] for each in varied]
     assert {each.variant.images_of for each in variants} == {source.name}
-    assert [each.variant.added_per_class for each in variants] == [2, 8, 12, 24, 12]  # 0.5, 2, 3, 6 and 3 x 4 originals
+    assert [each.variant.added_per_original for each in variants] == [0.5, 2, 3, 6, 3]
 
 
 def test_the_rows_own_number_is_the_largest_where_no_larger_one_is_asked_for():
     made, varied = added_images(study_of(added_images={**ASKED, "times_originals": []}), "text")
-    assert made.added_per_class(next(iter(made.strategies.values()))) == 12  # 3 x 4 originals
+    assert made.added_per_original(next(iter(made.strategies.values()))) == 3
     assert [each["times_originals"] for each in varied] == [3, 3]
 
 

@@ -16,12 +16,14 @@ from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_ov
 from retrieval_vs_diffusion.mlflow_children import FAILURE, PROCESS, Children, Key, mark_failed, mark_what_died
 from retrieval_vs_diffusion.mlflow_figures import (
     comparison_figures,
+    index_figures,
     personalisation_curves,
     repetition_figures,
     training_curves,
 )
 from retrieval_vs_diffusion.mlflow_notes import comparison_name, comparison_note, repetition_note
 from retrieval_vs_diffusion.mlflow_store import NOTE, open_experiment, parameters_of, search, write
+from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.running_process import RunningProcess
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.tracking import DATABASE
@@ -101,6 +103,8 @@ class MlflowComparison:
         self._begin()
         leaderboard, summary = (catalog[f"comparison.{name}"].load() for name in ("leaderboard", "summary"))
         write(self._client, run, comparison_figures(leaderboard, catalog["comparison.size_curve"].load()))
+        if self._study.has_pool and catalog[INDEX_CHECK].exists():
+            write(self._client, run, index_figures(catalog[INDEX_CHECK].load()))
         tags = {"verdict": summary["sentence"], NOTE: comparison_note(leaderboard, summary)}
         tags |= {f"best_{arm}": name or "none" for arm, name in summary["best"].items()}
         for name in REPORTED:

@@ -50,6 +50,13 @@ def personalisation_curves(learned: Any) -> Iterator[Metric]:
                 yield metric(f"personalise/{name}", look[name], look["step"])
 
 
+def index_figures(check: Mapping[str, Any]) -> Iterator[Metric]:
+    """How much of exact search the index over the pool finds."""
+    for kind in ("by_text", "by_image"):
+        yield metric(f"index/recall_at_{check[kind]['k']}/{kind}", check[kind]["recall"])
+        yield metric(f"index/seconds_per_query/{kind}", check[kind]["seconds_per_query"])
+
+
 def comparison_figures(leaderboard: pd.DataFrame, size_curve: pd.DataFrame) -> Iterator[Metric]:
     """The numbers of each row, and accuracy against real images a class, which are the metric's step."""
     for row in leaderboard.to_dict("records"):

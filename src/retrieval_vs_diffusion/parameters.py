@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retrieval_vs_diffusion.comparison.price import Price
+from retrieval_vs_diffusion.images.downloads.settings import Downloads
 from retrieval_vs_diffusion.images.screening import Screening
+from retrieval_vs_diffusion.models.index_settings import IndexSettings
 from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.planning.settings import Plan
 from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -40,16 +43,56 @@ class TargetParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reader: dict[str, Any]
-    train_per_class: Annotated[int, Field(ge=1)]
-    class_table: str | None = None  # a CSV: class, name, definition, hypernym, background
+    path: str | None = None  # what the reader's own path stands for, so that the command line is short
+    # A number of images, a share of each class (the rest is held back), or `all`.
+    per_class: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)] | Literal["all"]
 
 
 class PoolParameters(BaseModel):
-    """Where the pool comes from."""
+    """Where the pool comes from; a reader without a path is no pool."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reader: dict[str, Any]
+    path: str | None = None  # as the target's
+    index: IndexSettings = IndexSettings()
+    downloads: Downloads = Downloads()  # of a pool of links
+
+
+class ClassesParameters(BaseModel):
+    """What is said of the classes beyond their names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None  # a CSV: class, name, definition, hypernym, background
+
+
+class ClipParameters(BaseModel):
+    """The CLIP model that the pool is searched with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str  # one of open_clip's names, or a folder in its layout
+    checkpoint: str | None = None  # with a name: a pretrained tag, or a .safetensors file
+
+
+class DiffusionParameters(BaseModel):
+    """The diffusion model that images are generated with, and how it is held in memory."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None  # a directory in diffusers' layout, or one .safetensors file; null for none
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    attention_slicing: bool = False  # less memory, slower
+    offload: Literal["model", "sequential"] | None = None  # keeps on the GPU what runs alone
+
+
+class JudgeParameters(BaseModel):
+    """The classifier that label agreement is measured with where a pool tells no true labels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None  # null for none
 
 
 class Repetitions(BaseModel):
@@ -132,6 +175,11 @@ class Parameters(BaseModel):
     compute: Compute = Compute()
     target: TargetParameters
     pool: PoolParameters
+    classes: ClassesParameters = ClassesParameters()
+    clip: ClipParameters
+    diffusion: DiffusionParameters = DiffusionParameters()
+    judge: JudgeParameters = JudgeParameters()
+    takedown: str | None = None  # a file of ids and URLs that no run may use
     screening: Screening
     sampling: Sampling = Sampling()
     added_per_original: Annotated[float, Field(gt=0)] = 3.0
@@ -140,7 +188,6 @@ class Parameters(BaseModel):
     classifier: ClassifierTraining = ClassifierTraining()
     repetitions: Repetitions = Repetitions()
     low_label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.7
-    has_judge: bool = False
     pretraining: Pretraining | None = None
     tune: Tune | None = None
     strategy: str | None = None  # whose training set and classifier the pipeline `export` writes
@@ -148,5 +195,6 @@ class Parameters(BaseModel):
     size_curve: SizeCurve = SizeCurve()
     leak_comparison: LeakComparison = LeakComparison()
     added_images: AddedImages = AddedImages()
+    plan: Plan = Plan()
     price: Price = Price()
     published: PublishedFigures | None = None

@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.pipelines import (
     export,
     index_build,
     leak_comparison,
+    plan,
     pretrain,
     retrieve,
     size_curve,
@@ -21,6 +22,7 @@ from retrieval_vs_diffusion.pipelines import (
     tune,
 )
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
+from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE
 from retrieval_vs_diffusion.world import current_study
@@ -39,8 +41,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     """All pipelines of the current world.
 
     ``only`` leaves strategies out of ``__default__`` and of the stages; each strategy's own pipeline is
-    there all the same. ``pretrain`` is there in worlds that train their own models, ``tune``, ``added_images``
-    and ``export`` always; none of them is part of a plain run.
+    there all the same. ``pretrain`` is there in worlds that train their own models, ``tune``, ``added_images``,
+    ``export`` and ``plan`` always; none of them is part of a plain run.
     """
     study = current_study()
     everything = whole_study(study)
@@ -48,9 +50,9 @@ def register_pipelines() -> dict[str, Pipeline]:
     chosen = sum((rows[name] for name in study.chosen), _aside(everything, study.chosen))
     pipelines = {"__default__": chosen, **{name: chosen.only_nodes_with_tags(name) for name in STAGES}, **rows}
     pipelines |= {SIZE_CURVE: _aside(everything, []), LEAK_COMPARISON: _aside(everything, study.strategies)}
-    if study.parameters.pretraining is not None:
+    if study.parameters.pretraining is not None and study.has_pool:
         pipelines["pretrain"] = pretrain.create_pipeline(study)
-    on_demand = {"tune": tune, "added_images": added_images, "export": export}
+    on_demand = {"tune": tune, "added_images": added_images, "export": export, "plan": plan}
     return pipelines | {name: module.create_pipeline(study) for name, module in on_demand.items()}
 
 
@@ -63,7 +65,9 @@ def whole_study(study: Study) -> Pipeline:
 def _strategy_pipeline(everything: Pipeline, name: str) -> Pipeline:
     """One strategy with all that it needs, then the comparison with whatever other rows hold."""
     comparison = [node for node in everything.nodes if node.namespace == COMPARISON]
-    return everything.to_outputs(f"{name}.results") + Pipeline(comparison)
+    row = everything.to_outputs(f"{name}.results") + Pipeline(comparison)
+    # An index that is searched is also checked; no row waits for that, and the report shows it where it is there.
+    return row + everything.to_outputs(INDEX_CHECK) if "pool.index" in row.all_outputs() else row
 
 
 def _aside(everything: Pipeline, rows: Iterable[str]) -> Pipeline:

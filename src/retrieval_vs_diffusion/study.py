@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.class_table import ClassTable, read_class_table
 from retrieval_vs_diffusion.strategies.composition import Strategy, parse_strategy
 from retrieval_vs_diffusion.strategies.personalisation import Personalisation
+from retrieval_vs_diffusion.world_parts import has_pool, left_out_of
 
 READERS = "retrieval_vs_diffusion.images.readers"
 SHARED = "shared"  # the draw of what no repetition draws anew
@@ -26,12 +27,22 @@ EVERY_STRATEGY = "all"  # `only: all` on the command line, where null cannot be 
 
 @dataclass(frozen=True)
 class Study:
-    """Checked parameters, with the strategies and personalisations built."""
+    """Checked parameters, with the strategies and personalisations built.
+
+    Args:
+        parameters: of the world.
+        strategies: those that the world has all for, by name.
+        personalisations: by name.
+        class_table: what is said of the classes.
+        left_out: why strategies are left out, by name: the world has no pool, no diffusion model, or holds no
+            images back.
+    """
 
     parameters: Parameters
     strategies: Mapping[str, Strategy]
     personalisations: Mapping[str, Personalisation]
     class_table: ClassTable
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen(self) -> list[str]:
@@ -43,9 +54,17 @@ class Study:
             return list(self.strategies)
         names = [name.strip() for name in only.split("+")]
         for name in names:
-            if name not in self.strategies:
+            if name not in {*self.strategies, *self.left_out}:
                 raise UserError(f'only: there is no strategy "{name}"; {did_you_mean(name, self.strategies)}')
-        return [name for name in self.strategies if name in names]
+        chosen = [name for name in self.strategies if name in names]
+        if not chosen:
+            raise UserError(f"only: {names[0]} cannot be run here, {self.left_out[names[0]]}")
+        return chosen
+
+    @property
+    def has_pool(self) -> bool:
+        """Whether there is a pool to retrieve from."""
+        return has_pool(self.parameters)
 
     @property
     def repetitions(self) -> range:
@@ -65,10 +84,9 @@ class Study:
         own = draw if "target_subset" in self.parameters.repetitions.redraw else SHARED
         return SubsetDraw(derive_seed(self.parameters.world, "target subset", own))
 
-    def added_per_class(self, strategy: Strategy) -> int:
-        """Images a class that a strategy adds, at least one."""
-        factor = strategy.added_per_original or self.parameters.added_per_original
-        return max(1, round(factor * self.parameters.target.train_per_class))
+    def added_per_original(self, strategy: Strategy) -> float:
+        """How many images a strategy adds for each original."""
+        return strategy.added_per_original or self.parameters.added_per_original
 
 
 def read_study(parameters: Mapping[str, Any], root: Path | None = None) -> Study:
@@ -85,7 +103,7 @@ def read_study(parameters: Mapping[str, Any], root: Path | None = None) -> Study
         checked = Parameters.model_validate(dict(parameters))
     except ValidationError as error:
         raise UserError(describe(error, "parameters", Parameters)) from error
-    table = checked.target.class_table
+    table = checked.classes.path
     return build_study(checked, read_class_table((root or Path()) / table) if table else ClassTable())
 
 
@@ -108,7 +126,10 @@ def build_study(checked: Parameters, class_table: ClassTable) -> Study:
     if taken:
         raise UserError(f"strategies: {sorted(taken)[0]} is the name of a pipeline; call the strategy otherwise")
     _check_redraw(checked.repetitions)
-    study = Study(checked, strategies, personalisations, class_table)
+    _check_paths(checked)
+    left_out = left_out_of(strategies, personalisations, class_table, checked)
+    possible = {name: strategy for name, strategy in strategies.items() if name not in left_out}
+    study = Study(checked, possible, personalisations, class_table, left_out)
     _ = study.chosen
     return study
 
@@ -128,6 +149,7 @@ _RESERVED = frozenset(
         "tune",
         "export",
         "classify",
+        "plan",
         "personalise",
         "size_curve",
         "leak_comparison",
@@ -136,6 +158,18 @@ _RESERVED = frozenset(
         EVERY_STRATEGY,
     }
 )
+
+
+def _check_paths(checked: Parameters) -> None:
+    """What a world leaves open must be given, and what is given must be of use."""
+    for place, section in (("target", checked.target), ("pool", checked.pool)):
+        if section.path is not None and "path" not in section.reader:
+            raise UserError(f"{place}.path: {section.reader.get('type')}, the reader of this world, takes none")
+    if "path" in checked.target.reader and checked.target.reader["path"] is None:
+        raise UserError(
+            "target.path: is missing; name your labelled images, e.g. "
+            "`--params target.path=/my/photographs,pool.path=/my/pool`"
+        )
 
 
 def _check_redraw(repetitions: Repetitions) -> None:

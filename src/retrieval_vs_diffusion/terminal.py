@@ -18,6 +18,9 @@ from rich.table import Table
 
 from retrieval_vs_diffusion.execution.freshness import path_of
 from retrieval_vs_diffusion.export_terminal import print_export
+from retrieval_vs_diffusion.plan_terminal import print_plan
+from retrieval_vs_diffusion.world import current_study
+from retrieval_vs_diffusion.world_parts import told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +45,9 @@ class LeaderboardHook:
         if "added_images.table" in pipeline.all_outputs():
             _print_added_images(catalog)
             return
+        if "plan.table" in pipeline.all_outputs():
+            print_plan(catalog, self._project)
+            return
         if any(name.startswith("export.") for name in pipeline.all_outputs()):
             print_export(catalog, self._project)
             return
@@ -57,6 +63,8 @@ class LeaderboardHook:
             console.print(
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
+        for line in told(current_study().left_out):
+            console.print(f"[yellow]![/] {escape(line)}", style="dim", soft_wrap=True)
         for note in summary["notes"]:
             console.print(f"[yellow]![/] {escape(note)}", style="dim", soft_wrap=True)
         console.print()

@@ -20,7 +20,8 @@ from retrieval_vs_diffusion.study import Study
 NOT_PROTOCOL = frozenset(
     {
         *("only", "strategies", "personalisations", "repetitions", "compute", "workers", "pretraining", "tune"),
-        *("strategy", "export", "size_curve", "leak_comparison", "added_images", "price", "published"),
+        *("clip", "diffusion", "judge"),  # as the catalog describes them, see MODELS
+        *("strategy", "export", "size_curve", "leak_comparison", "added_images", "plan", "price", "published"),
     }
 )
 DATA = {
@@ -77,6 +78,8 @@ def _data_digests(study: Study, catalog: DataCatalog) -> dict[str, str] | None:
     freshness = Freshness(data_ingest.create_pipeline(study), catalog)
     digests = {}
     for name, artifacts in DATA.items():
+        if name == "pool" and not study.has_pool:
+            continue
         records = {artifact: freshness.record(artifact) for artifact in artifacts}
         if any(record is None or record["fingerprint"] != freshness.expected(it) for it, record in records.items()):
             return None

@@ -45,7 +45,7 @@ def trials_of(study: Study) -> tuple[Study, list[Trial]]:
         )
     listed = parameters.tune.trials
     for name in listed:
-        if name not in study.strategies:
+        if name not in {*study.strategies, *study.left_out}:
             raise UserError(f'tune.trials: there is no strategy "{name}"; {did_you_mean(name, study.strategies)}')
     numbers = {name: len(settings) for name, settings in listed.items()}
     if len(set(numbers.values())) > 1:

@@ -33,7 +33,7 @@ def size_curve(study: Study) -> Study:
         (
             replace(baseline, name=f"{SIZE_CURVE}.times_{_word(times)}", variant=Variant(BASELINE, originals=times))
             for times in study.parameters.size_curve.times_originals
-            if times != 1
+            if times != 1 and (times < 1 or study.parameters.target.per_class != "all")
         ),
     )
 
@@ -56,7 +56,6 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
         others varies: ``variant`` (its name), ``strategy``, ``times_originals`` and ``added_share``.
     """
     strategy, asked = study.strategies[name], study.parameters.added_images
-    per_original = study.parameters.target.train_per_class
     usual_times = strategy.added_per_original or study.parameters.added_per_original
     usual_share = study.parameters.classifier.overridden_by(strategy.classifier).added_share
     most = max([*asked.times_originals, usual_times])
@@ -66,9 +65,8 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
     made, varied = [source], []
     for times, share in wanted:
         variant = f"{ADDED_IMAGES}.{name}__times_{_word(times)}_share_{_word(share)}"
-        limit = max(1, round(times * per_original))
         recipe = strategy.classifier.model_copy(update={"added_share": share})
-        shape = Variant(name, images_of=source.name, added_per_class=limit)
+        shape = Variant(name, images_of=source.name, added_per_original=times)
         made.append(replace(source, name=variant, classifier=recipe, variant=shape))
         varied.append({"variant": variant, "strategy": name, "times_originals": times, "added_share": share})
     whole = _with(study, made)

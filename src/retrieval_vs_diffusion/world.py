@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 
 from retrieval_vs_diffusion.study import Study, read_study
+from retrieval_vs_diffusion.world_config import WorldConfigLoader
 
 _study: Study | None = None
 _run: tuple[str | None, dict[str, Any]] = (None, {})
@@ -45,4 +45,4 @@ def _base_study() -> Study:
 
     root = next(folder for folder in [Path.cwd(), *Path.cwd().parents] if (folder / "conf" / "base").is_dir())
     arguments = {"base_env": "base", "default_run_env": "local", **settings.CONFIG_LOADER_ARGS}
-    return read_study(OmegaConfigLoader(conf_source=str(root / "conf"), **arguments)["parameters"], root)
+    return read_study(WorldConfigLoader(conf_source=str(root / "conf"), **arguments)["parameters"], root)

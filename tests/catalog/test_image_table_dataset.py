@@ -9,9 +9,9 @@ import pytest
 from kedro.io import DatasetError
 from PIL import Image
 
-from retrieval_vs_diffusion.catalog import image_table_dataset
 from retrieval_vs_diffusion.catalog.image_table_dataset import ImageTableDataset
-from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images import codec, image_table_writer
+from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.images.image_table import ImageTable
 
 LEDGER = {"classes": {"red": {"asked": 2, "used": 2}}, "seconds": 1.25}
@@ -37,7 +37,8 @@ def test_a_table_comes_back_with_its_ledger(dataset, images):
 
 
 def test_many_rows_are_several_shards_in_order(dataset, images, tmp_path, monkeypatch):
-    monkeypatch.setattr(image_table_dataset, "ROWS_PER_SHARD", 2)
+    monkeypatch.setattr(image_table_writer, "ROWS_PER_GROUP", 1)
+    monkeypatch.setattr(image_table_writer, "ROWS_PER_SHARD", 2)
     dataset.save(images)
     manifest = json.loads((tmp_path / "images" / "manifest.json").read_text())
     assert manifest["rows"] == 5
@@ -54,6 +55,44 @@ def test_pandas_opens_the_folder_as_it_is(dataset, images, tmp_path):
     frame = pd.read_parquet(sorted((tmp_path / "images").glob("*.parquet")))
     assert frame["label"].tolist() == [0, 1, 0, 1, 1]
     assert np.array_equal(codec.decode(frame["image"][4]["bytes"]), images.pixels()[4])
+
+
+def test_the_ledger_of_a_stream_is_what_it_is_after_its_last_row(dataset, images):
+    ledger = {"kind": "photographs", "rows": 0}
+
+    def rows():
+        for row in images.table.to_pylist():
+            ledger["rows"] += 1
+            yield row
+        ledger["left_out"] = ["two that were broken"]
+
+    dataset.save(ImageStream(rows(), ledger))
+    again = dataset.load()
+    assert again.ledger == {"kind": "photographs", "rows": 5, "left_out": ["two that were broken"]}
+    assert again.table.equals(images.table)
+
+
+def test_a_stream_that_breaks_leaves_the_old_table_whole(dataset, images, tmp_path):
+    dataset.save(images)
+
+    def breaking():
+        yield images.row(0)
+        raise OSError("no space left")
+
+    with pytest.raises(DatasetError, match="no space left"):
+        dataset.save(ImageStream(breaking()))
+    assert dataset.load().table.equals(images.table)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_no_image_is_read_when_a_table_is_opened(dataset, images, monkeypatch):
+    dataset.save(images)
+    read, real = [], pq.ParquetFile.read_row_group
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *given: read.append(given) or real(*given))
+    again = dataset.load()
+    assert (len(again), again.labels().tolist(), read) == (5, [0, 1, 0, 1, 1], [])
+    assert again.row(3) == images.row(3)
+    assert len(read) == 1
 
 
 def test_an_empty_table_is_kept_with_what_was_refused(dataset):

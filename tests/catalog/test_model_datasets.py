@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from kedro.io import DatasetError
+from kedro.io import AbstractDataset, DatasetError
 from safetensors.torch import load_file
 
 from retrieval_vs_diffusion.catalog.model_datasets import (
@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.catalog.model_datasets import (
     ClipDataset,
     DiffusionDataset,
 )
+from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network
 from retrieval_vs_diffusion.models.sampling import Sampling
 
@@ -70,6 +71,43 @@ def test_a_pipeline_that_was_saved_makes_the_same_images_each_time_it_is_loaded(
     one, two = (next(dataset.load().text_to_image(["a two"], [1], sampling)) for _ in range(2))
     assert np.array_equal(one, two)
     assert dataset.load().checkpoint.startswith("tiny-")  # and a hash of its weights
+
+
+def test_how_a_pipeline_is_kept_in_memory_reaches_it(pristine_pipeline, tmp_path):
+    pristine_pipeline.save_pretrained(tmp_path / "tiny")
+    how = {"precision": "bfloat16", "attention_slicing": True, "offload": "model"}
+    dataset = DiffusionDataset(filepath=str(tmp_path / "tiny"), **how)
+    assert dataset._describe() == {"filepath": str(tmp_path / "tiny"), **how}
+    loaded = dataset.load()
+    assert loaded.pipeline.dtype == torch.bfloat16
+    assert loaded._offload == "model"
+    assert "Sliced" in str(next(iter(loaded.pipeline.unet.attn_processors.values())))
+
+
+def test_a_diffusion_model_may_be_one_file_or_not_there(tmp_path):
+    file = tmp_path / "sd-v1-4.safetensors"
+    assert not DiffusionDataset(filepath=str(file)).exists()
+    file.write_bytes(b"half")
+    assert DiffusionDataset(filepath=str(file)).exists()
+    with pytest.raises(DatasetError, match=r"diffusion\.path: .* is cut off or no safetensors file"):
+        DiffusionDataset(filepath=str(file)).load()
+    none = AbstractDataset.from_config("diffusion", {"type": DiffusionDataset, "filepath": None})
+    assert not none.exists()
+    assert none._describe()["filepath"] is None
+    with pytest.raises(DatasetError, match=r"diffusion\.path: is not given") as caught:
+        none.load()
+    assert str(find_user_error(caught.value)).startswith("diffusion.path: is not given")
+
+
+def test_a_clip_model_is_given_by_folder_name_or_address(clip_folder):
+    by_model, by_path = ClipDataset(model=str(clip_folder)), ClipDataset(filepath=str(clip_folder))
+    assert by_model.load().name == by_path.load().name
+    assert by_model._describe() == by_path._describe() == {"filepath": str(clip_folder), "checkpoint": None}
+    assert ClipDataset(model="ViT-B-32", checkpoint="openai").exists()
+    assert ClipDataset(model="hf-hub:org/mine").exists()
+    assert not ClipDataset(model="ViT-B-32").exists()
+    with pytest.raises(UserError, match=r"clip\.model: is not given"):
+        ClipDataset()
 
 
 def test_a_clip_folder_holds_what_open_clip_needs(clip_folder):

@@ -4,7 +4,7 @@ from PIL import Image
 
 from retrieval_vs_diffusion.comparison.copying import nearest_in_pool
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
-from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
+from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex, build_index
 
 
 def noise(seed: int) -> np.ndarray:
@@ -49,3 +49,31 @@ def test_the_threshold_decides():
     embeddings = np.array([[1, 0, 0]], np.float32)
     shares = [nearest_in_pool(half[None], embeddings, POOL, INDEX, each)["copied_share"] for each in (0.5, 0.93)]
     assert shares == [1, 0]
+
+
+class StopsShort(VectorIndex):
+    """An index of inverted lists: it finds one neighbour, and says -1 for the others, as FAISS does."""
+
+    def __init__(self) -> None:
+        vars(self).update(vars(INDEX))
+
+    def search(self, queries: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        similarities = np.full((len(queries), depth), np.finfo(np.float32).min, np.float32)
+        rows = np.full((len(queries), depth), -1)
+        similarities[:, 0], rows[:, 0] = 1.0, 1
+        return similarities, rows
+
+
+@pytest.mark.xfail(strict=True, raises=IndexError, reason="nearest_in_pool takes -1 for a row of the pool")
+def test_an_index_that_finds_fewer_neighbours_than_it_is_asked_for_is_no_mistake():
+    squares, embeddings = np.stack([noise(1), noise(7)]), np.array([[0, 1, 0], [0, 1, 0]], np.float32)
+    found = nearest_in_pool(squares, embeddings, POOL, StopsShort(), 0.9)
+    assert (found["nearest_pool_mean"], found["copied_share"]) == (1.0, 0.5)
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="nearest_in_pool decodes images that a pool of links lacks")
+def test_of_a_pool_of_links_nothing_is_downloaded_to_be_compared_and_the_cosines_are_told():
+    about = {"content_hash": "", "image": None, "source": "https://x/1"}
+    links = ImageTable.from_rows([{"image_id": f"links/{n}", **about} for n in range(3)], {"kind": "links"})
+    found = nearest_in_pool(noise(1)[None], np.array([[0.6, 0, 0.8]], np.float32), links, INDEX, 0.9)
+    assert found["nearest_pool_mean"] == pytest.approx(0.8)

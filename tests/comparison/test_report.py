@@ -15,20 +15,27 @@ from retrieval_vs_diffusion.comparison.report import template, write_report
 from retrieval_vs_diffusion.comparison.sets import sets
 from retrieval_vs_diffusion.comparison.verdict import reach_verdict
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
-from retrieval_vs_diffusion.models.vector_index import Embeddings
 
 ATTACK = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"'
-LINE = {"asked": 5, "brought": 6, "broken": 0, "black": 0, "duplicate": 0, "leak": 1, "below_floor": 0}
+LINE = {"asked": 5, "brought": 6, "broken": 0, "black": 0, "duplicate": 0, "leak": 1, "below_floor": 0, "dead": 0}
 SETTINGS = {
     "world": "toy",
     "command": "kedro run --params only={rows},repetitions.number=5",
     "protocol": {"classifier": {"steps": 3}},
     "strategies": {"text": {"retrieve": {"prompts": ["a {name}"]}}},
     "personalisations": {},
+    "left_out": [],
     "redraw": ["target_subset", "classifier"],
     "protocols": {"text": "abc", "prompts": "def"},
     "price": {"per_hour": 2.0, "currency": "EUR"},
     "published": None,
+}
+
+
+INDEX_CHECK = {
+    "embedding_seconds": 12.5,
+    "by_text": {"index": "IVF4,Flat", "k": 100, "recall": 0.987},
+    "by_image": {"index": "IVF4,Flat", "k": 100, "recall": 1.0},
 }
 
 
@@ -97,7 +104,7 @@ def given(
     outcomes = {name: answers(shares[name], seed) for seed, name in enumerate(rows)}
     larger = answers(0.85, 9).assign(variant="size_curve.times_2", originals=40, added=0, val_top1=0.8)
     board, comparisons, curve, summary = reach_verdict(
-        results, outcomes, larger if has_curve else None, 0.7, train_per_class=10, classes=2
+        results, outcomes, larger if has_curve else None, 0.7, originals_per_class=10, classes=2
     )
     read = {name: Outcomes.from_table(table) for name, table in outcomes.items()}
     return {
@@ -114,7 +121,7 @@ def given(
         "leaks": pd.DataFrame([("text", 5, 1.6, 0.8, 0.82, 0.02, -0.01, 0.05)], columns=LEAKS),
         "screening_check": {"planted": 10, "found": 9, "recall": 0.9, "others": 90, "false_alarms": 2},
         "class_names": list(class_names),
-        "embeddings": Embeddings(np.zeros((1, 4), np.float32), "clip", 12.5),
+        "index_check": INDEX_CHECK,
         **{f"{what}_of_{name}": None for name in without for what in ("results", "outcomes", "examples")},
         **{f"results_of_{name}": each for name, each in results.items()},
         **{f"outcomes_of_{name}": each for name, each in outcomes.items()},
@@ -234,8 +241,17 @@ def test_the_ledger_has_a_line_of_all_classes_and_hidden_ones_of_each(html):
     rows = [each for each in re.findall("<tr.*?</tr>", table, re.DOTALL) if ">prompts<" in each]
     assert [" hidden" in row for row in rows] == [False, True]
     cells = re.findall(r"<td>(\d+)</td>", rows[0])
-    # five repetitions of: 5 asked, 6 made, one a leak, 5 used, none short, one topped up
-    assert cells == ["25", "30", "0", "0", "0", "5", "0", "25", "0", "5"]
+    # five repetitions of: 5 asked, 6 made, one a leak, no link dead, 5 used, none short, one topped up
+    assert cells == ["25", "30", "0", "0", "0", "5", "0", "0", "25", "0", "5"]
+
+
+def test_dead_links_are_told_with_how_many_are_alive():
+    tables = given()
+    tables["ledger"]["dead"] = 6  # of 30 that were found in each line
+    page = write_report(template(), **tables)
+    table = re.search(r'<table id="ledger">.*?</table>', page, re.DOTALL).group()
+    assert "dead link" in table
+    assert "<td>6 (80 % alive)</td>" in table
 
 
 def test_costs_are_told_by_stage_with_flops_and_price(html):
@@ -244,6 +260,21 @@ def test_costs_are_told_by_stage_with_flops_and_price(html):
     cells = re.findall("<td>(.*?)</td>", row)
     assert cells == ["1.0", "2.0", "0.5", "3.5", "7.0", "–", "–", "4.1 kB", "2.5 G", "0.0039"]
     assert "Embedding the pool took 12.5 s" in said(html)
+
+
+def test_how_well_the_index_does_is_told_where_there_is_one(html):
+    index = "(IVF4,Flat) finds 98.7 % of the 100 nearest images that exact search finds by text, 100.0 % by image."
+    assert index in said(html)
+    ready_made = report(index_check={**INDEX_CHECK, "embedding_seconds": 0.0})  # the pool came with its embeddings
+    assert index in said(ready_made)
+    assert "Embedding the pool took" not in said(ready_made)
+    assert "The index over the pool" not in said(report(index_check=None))
+
+
+def test_what_the_world_leaves_out_is_told_with_the_reason(html):
+    line = "left out for want of a pool (pool.path): text, <other>"
+    assert f"Strategies {line}." in said(report(settings={**SETTINGS, "left_out": [line]}))
+    assert "left out" not in said(html)
 
 
 def test_leaks_are_told_with_recall_and_false_alarms(html):

@@ -113,7 +113,7 @@ def test_notes_on_all_rows_are_collected(answers):
 def test_the_summary_can_be_written_as_json(answers):
     summary = reached(answers)[3]
     assert json.loads(json.dumps(summary)) == summary
-    assert (summary["test_images"], summary["train_per_class"]) == (400, ORIGINALS)
+    assert (summary["test_images"], summary["originals_per_class"]) == (400, ORIGINALS)
 
 
 def test_of_no_rows_there_is_a_verdict_all_the_same(answers):

@@ -1,10 +1,20 @@
 import functools
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from retrieval_vs_diffusion.execution import digest as module
-from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_module, digest_of_path
+from retrieval_vs_diffusion.execution.digest import (
+    digest,
+    digest_of_code,
+    digest_of_collection,
+    digest_of_module,
+    digest_of_path,
+    state_of_path,
+)
 from retrieval_vs_diffusion.parts import part
 
 CODE = '"""A module."""\n\n\ndef work(x):\n    """Add one."""\n    return x + 1  # one more\n'
@@ -151,3 +161,146 @@ def test_a_folder_is_its_files_with_their_names(tmp_path):
     renamed = digest_of_path(tmp_path / "a")
     (tmp_path / "a" / "y").write_text("2")
     assert len({before, renamed, digest_of_path(tmp_path / "a"), digest_of_path(tmp_path / "a" / "y")}) == 4
+
+
+# ---- what a user brings, which may be terabytes
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """Writes files under a folder and gives the digest of it."""
+
+    def write(**files: bytes) -> str:
+        for name, content in files.items():
+            path = tmp_path / "collection" / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return digest_of_collection([tmp_path / "collection"])
+
+    return write
+
+
+def test_of_a_small_collection_all_content_counts_and_dates_do_not(collection, tmp_path):
+    first = collection(a=b"x" * 1000, deep__er__b=b"y" * 1000)
+    os.utime(tmp_path / "collection" / "a", (1, 1))
+    assert collection() == first
+    in_the_middle = collection(a=b"x" * 500 + b"z" + b"x" * 499)
+    assert in_the_middle != first
+    assert collection(a=b"x" * 1000) == first
+    assert collection(c=b"") != first  # an empty file has a name
+
+
+def test_a_copy_is_the_same_collection_wherever_it_lies(collection, tmp_path):
+    first = collection(a=b"1", deep__b=b"2")
+    shutil.copytree(tmp_path / "collection", tmp_path / "copy")
+    assert digest_of_collection([tmp_path / "copy"]) == first
+    (tmp_path / "copy" / "a").rename(tmp_path / "copy" / "c")
+    assert digest_of_collection([tmp_path / "copy"]) != first
+
+
+def test_files_and_folders_may_be_named_and_what_is_not_there_has_no_files(collection, tmp_path):
+    collection(a=b"1", b=b"2")
+    folder = tmp_path / "collection"
+    assert digest_of_collection([folder / "a"]) != digest_of_collection([folder / "b"])
+    assert digest_of_collection([folder / "a", folder / "b"]) != digest_of_collection([folder / "b", folder / "a"])
+    assert digest_of_collection([tmp_path / "nowhere"]) == digest_of_collection([])
+
+
+@pytest.fixture(params=["many bytes", "many files"])
+def large(request, monkeypatch):
+    """Six bytes, or two files, are a large collection; two bytes of either end are looked at, of three files."""
+    limits = {"_LARGE": 5, "_MANY": 100} if request.param == "many bytes" else {"_LARGE": 10**9, "_MANY": 1}
+    for name, value in {**limits, "_END": 2, "_LOOKED_AT": 3}.items():
+        monkeypatch.setattr(module, name, value)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(
+    ("change", "counts"),
+    [
+        ({}, False),
+        ({"a": b"12xx56"}, False),  # in the middle of a file, where nobody looks
+        ({"a": b"1x3456"}, True),  # its beginning
+        ({"a": b"1234x6"}, True),  # its end
+        ({"a": b"12334456"}, True),  # its size, though both ends are the same
+        ({"c": b"1"}, True),  # a file more
+    ],
+)
+def test_of_a_large_one_names_sizes_and_ends_count(collection, tmp_path, change, counts):
+    first = collection(a=b"123456", b="äöü".encode())
+    os.utime(tmp_path / "collection" / "b", (1, 1))
+    assert (collection(**change) != first) == counts
+
+
+@pytest.mark.usefixtures("large")
+def test_of_a_large_one_a_name_counts(collection, tmp_path):
+    first = collection(a=b"123456", b=b"123456")
+    (tmp_path / "collection" / "b").rename(tmp_path / "collection" / "c")
+    assert collection() != first
+
+
+def test_of_many_files_so_many_are_looked_at_spread_over_all(collection, monkeypatch):
+    for name, value in {"_LARGE": 5, "_END": 2, "_LOOKED_AT": 3}.items():
+        monkeypatch.setattr(module, name, value)
+    files = {f"{number}": b"1234" for number in range(7)}
+    first = collection(**files)
+    # Of seven files every third is looked at: 0, 3 and 6.
+    noticed = [name for name in files if collection(**{**files, name: b"x234"}) != first]
+    assert noticed == ["0", "3", "6"]
+
+
+@part
+class Folder:
+    """A part that reads files which its fields do not hold."""
+
+    path: str
+
+    @property
+    def reads(self) -> list[Path]:
+        return [Path(self.path)]
+
+
+def test_what_a_part_reads_counts(tmp_path):
+    (tmp_path / "a").write_text("1")
+    before = digest(Folder(str(tmp_path)))
+    assert digest(Folder(str(tmp_path))) == before
+    (tmp_path / "a").write_text("2")
+    assert digest(Folder(str(tmp_path))) != before
+
+
+def test_a_file_or_a_folder_is_large_by_all_its_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LARGE", 5)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a").write_bytes(b"123")
+    (tmp_path / "deep" / "b").write_bytes(b"12")
+    assert not module.is_large(tmp_path)
+    (tmp_path / "deep" / "b").write_bytes(b"123")
+    assert module.is_large(tmp_path)
+    assert not module.is_large(tmp_path / "a")
+    assert not module.is_large(tmp_path / "nothing")
+
+
+def test_the_state_of_a_path_is_what_the_file_system_says(tmp_path):
+    file = tmp_path / "folder" / "a"
+    file.parent.mkdir()
+    file.write_bytes(b"1")
+    states = [state_of_path(tmp_path / "folder")]
+    assert state_of_path(tmp_path / "folder") == states[0]
+    os.utime(file, ns=(1, 1))
+    states.append(state_of_path(tmp_path / "folder"))
+    file.write_bytes(b"12")
+    os.utime(file, ns=(1, 1))
+    states.append(state_of_path(tmp_path / "folder"))
+    file.rename(file.with_name("b"))
+    states.append(state_of_path(tmp_path / "folder"))
+    assert len(set(states)) == 4
+
+
+def test_a_file_that_is_put_back_with_its_old_date_is_in_another_state(tmp_path):
+    file = tmp_path / "a"
+    file.write_bytes(b"1")
+    before, dates = state_of_path(file), file.stat()
+    file.write_bytes(b"2")
+    os.utime(file, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    assert file.stat().st_mtime_ns == dates.st_mtime_ns
+    assert state_of_path(file) != before  # the file system keeps when its entry was changed, too

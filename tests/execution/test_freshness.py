@@ -1,13 +1,16 @@
 """Fingerprints on pipelines of a few nodes, with files in a temporary folder."""
 
 import json
+import os
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
+from retrieval_vs_diffusion.execution import digest as digest_module
 from retrieval_vs_diffusion.execution import freshness
+from retrieval_vs_diffusion.execution.digest import digest_of_path
 from retrieval_vs_diffusion.execution.freshness import Freshness
 from retrieval_vs_diffusion.pipelines.bound import bound, picking
 
@@ -126,3 +129,78 @@ def test_the_device_that_auto_finds_counts(monkeypatch):
     assert compute("cuda", device="auto") == compute("cpu", device="cuda")  # the same machine, said otherwise
     assert compute("cuda", device="cpu") == compute("cpu", device="cpu")  # what is there and not used
     assert compute("cuda") != compute("cpu")  # auto is what is used where nothing is said
+
+
+# ---- large artifacts, which are not read again to see whether they are whole
+
+
+@pytest.fixture
+def artifact(tmp_path, monkeypatch):
+    """A node's artifact of a few bytes that counts as large, and how often it was read to see whether it is whole."""
+    monkeypatch.setattr(digest_module, "_LARGE", 3)
+    nodes = Pipeline([Node(bound(gather, ("a", "b")), ["params:x", "params:y"], "made", name="gather")])
+    catalog = DataCatalog(
+        {
+            "made": JSONDataset(filepath=str(tmp_path / "made.json")),
+            **{f"params:{name}": MemoryDataset(1) for name in ("x", "y")},
+        }
+    )
+    read = []
+    monkeypatch.setattr(freshness, "digest_of_path", lambda path: read.append(path.name) or digest_of_path(path))
+
+    def holds() -> bool:
+        read.clear()
+        return Freshness(nodes, catalog).holds("made")
+
+    catalog["made"].save({"a": 1, "b": 1})
+    Freshness(nodes, catalog).write_record("made", nodes.nodes[0], 0.0)
+    return tmp_path / "made.json", holds, read
+
+
+def test_a_large_artifact_that_was_not_written_to_is_not_read(artifact):
+    _, holds, read = artifact
+    assert holds()
+    assert read == []
+
+
+def test_one_that_was_touched_is_read_and_holds_if_it_is_the_same(artifact):
+    path, holds, read = artifact
+    os.utime(path, (1, 1))
+    assert holds()
+    assert read == ["made.json"]
+
+
+def test_one_that_was_changed_does_not_hold_though_size_and_date_are_the_same(artifact):
+    path, holds, read = artifact
+    dates = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    assert not holds()
+    assert read == ["made.json"]
+
+
+def test_one_that_is_gone_does_not_hold(artifact):
+    path, holds, _ = artifact
+    path.unlink()
+    assert not holds()
+
+
+def test_without_a_state_in_its_record_an_artifact_is_read_each_time(artifact):
+    path, holds, read = artifact
+    record = json.loads(path.with_name("made.json.made.json").read_text())
+    assert "state" in record
+    del record["state"]  # as that of a small one is
+    path.with_name("made.json.made.json").write_text(json.dumps(record))
+    assert holds()
+    assert read == ["made.json"]
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not holds()
+
+
+def test_only_of_a_large_artifact_the_state_is_recorded(made, tmp_path, monkeypatch):
+    made(1)
+    assert "state" not in json.loads((tmp_path / "draw_0.json.made.json").read_text())
+    monkeypatch.setattr(digest_module, "_LARGE", 0)
+    made(2)
+    assert "state" in json.loads((tmp_path / "draw_1.json.made.json").read_text())
+    assert made(2) == []

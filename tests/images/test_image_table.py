@@ -6,6 +6,7 @@ import pytest
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import SCHEMA, ImageTable, content_hash, image_row
+from retrieval_vs_diffusion.images.parquet_shards import ParquetShards
 
 
 def picture(value: int, side: int = 16) -> np.ndarray:
@@ -98,3 +99,78 @@ def test_hugging_face_finds_its_image_column_in_the_parquet(three, tmp_path):
     pq.write_table(three.table, tmp_path / "shard.parquet")
     metadata = pq.read_schema(tmp_path / "shard.parquet").metadata
     assert metadata[b"huggingface"] == b'{"info": {"features": {"image": {"_type": "Image"}}}}'
+
+
+# ---- tables that lie on disk
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def many(request, tmp_path) -> ImageTable:
+    """Eleven rows, in memory or in two shards of groups of two."""
+    refused = {2: "unsafe: punsafe 0.9", 9: "unsafe: punsafe 0.8"}
+    rows = [
+        image_row(picture(20 * n), f"id/{n}", label=n % 3, caption=f"number {n}", refused=refused.get(n))
+        for n in range(11)
+    ]
+    table = ImageTable.from_rows(rows, ledger={"kind": "toy"})
+    if request.param == "in memory":
+        return table
+    files = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    for file, part in zip(files, (table.table.slice(0, 5), table.table.slice(5)), strict=True):
+        pq.write_table(part, file, row_group_size=2)
+    return ImageTable(ParquetShards(files, SCHEMA), table.ledger)
+
+
+def test_a_table_says_the_same_wherever_it_lies(many):
+    assert (len(many), many.ledger) == (11, {"kind": "toy"})
+    assert many.column("caption")[4:6] == ["number 4", "number 5"]
+    assert many.labels().tolist() == [n % 3 for n in range(11)]
+    assert [row["image_id"] for row in many.rows([10, 0, 5])] == ["id/10", "id/0", "id/5"]
+    assert many.row(7)["caption"] == "number 7"
+    assert many.take(np.array([9, 2])).column("refused") == ["unsafe: punsafe 0.8", "unsafe: punsafe 0.9"]
+    assert many.take(range(3, 6)).column("image_id") == ["id/3", "id/4", "id/5"]
+    assert many.pixels()[:, 0, 0, 0].tolist() == [20 * n for n in range(11)]
+    assert [codec.decode(data)[0, 0, 0] for data in many.encoded()] == [20 * n for n in range(11)]
+    assert ImageTable.concatenate([many, many.take([1])]).column("image_id")[-2:] == ["id/10", "id/1"]
+    assert many.table.column_names == SCHEMA.names
+
+
+def test_batches_are_all_rows_a_few_at_a_time(many):
+    batches = list(many.batches(4))
+    assert [len(batch) for batch in batches] == [4, 4, 3]
+    assert [each for batch in batches for each in batch.column("image_id")] == many.column("image_id")
+    assert batches[0].ledger == {}
+    assert list(many.take([]).batches(4)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "rows"),
+    [
+        ("refused", None, [2, 9]),
+        ("caption", None, list(range(11))),
+        ("prompt", None, []),
+        ("image_id", {"id/10", "id/0", "id/6", "elsewhere"}, [0, 6, 10]),
+        ("image_id", frozenset(), []),
+        ("refused", {"unsafe: punsafe 0.8"}, [9]),
+        ("prompt", {"x"}, []),
+    ],
+)
+def test_rows_with_a_value_or_with_one_of_several_are_found(many, column, values, rows):
+    found = many.rows_with(column, values)
+    assert (found.tolist(), found.dtype) == (rows, np.int64)
+
+
+def test_an_empty_table_has_no_rows_with_anything():
+    empty = ImageTable.from_rows([])
+    assert empty.rows_with("refused").tolist() == empty.rows_with("image_id", {"a"}).tolist() == []
+
+
+def test_the_first_of_each_class_may_be_as_many_as_each_has(many):
+    assert many.first_of_each_class([1, 0, 3]).column("image_id") == ["id/0", "id/2", "id/5", "id/8"]
+    assert len(many.first_of_each_class([9, 9, 9])) == 11
+
+
+@pytest.mark.parametrize("row", [11, -1])
+def test_a_row_of_a_table_on_disk_that_is_not_there_is_an_error(many, row):
+    with pytest.raises(IndexError):
+        many.rows([row])

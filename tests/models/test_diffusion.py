@@ -25,7 +25,8 @@ def directory(tmp_path):
         (tmp_path / part).mkdir()
     for part in parts[:3]:
         (tmp_path / part / "model.safetensors").write_bytes(b"")
-    (tmp_path / "model_index.json").write_text(json.dumps({part: ["diffusers", part] for part in parts}))
+    declared = {"_class_name": "StableDiffusionPipeline", **{part: ["diffusers", part] for part in parts}}
+    (tmp_path / "model_index.json").write_text(json.dumps(declared))
     return tmp_path
 
 

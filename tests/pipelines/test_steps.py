@@ -1,5 +1,7 @@
 """The nodes that bring images, and the two compositions of retrieval and generation with real, tiny models."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from retrieval_vs_diffusion.pipelines.steps import step_nodes
 from retrieval_vs_diffusion.pipelines.synthesize import create_pipeline
 from retrieval_vs_diffusion.strategies.composition import parse_strategy
 from retrieval_vs_diffusion.strategies.source import class_fields_of
+from retrieval_vs_diffusion.strategies.wiring import datasets_of
 from retrieval_vs_diffusion.study import read_study
 from tests.test_study import parameters
 
@@ -29,7 +32,8 @@ STRATEGIES = {
 
 def study_of(**changes):
     inversion = {"inversion": {"type": "textual_inversion"}, "unused": {"type": "textual_inversion"}}
-    return read_study(parameters(strategies=STRATEGIES, personalisations=inversion, **changes))
+    usual = {"strategies": STRATEGIES, "personalisations": inversion, "classes": {"path": "conf/base/classes.csv"}}
+    return read_study(parameters(**usual, **changes), Path(__file__).parents[2])
 
 
 def named(study, *kinds: str) -> dict:
@@ -96,10 +100,13 @@ def test_a_personalisation_is_learned_once_a_draw_if_any_strategy_names_it():
 @pytest.fixture
 def bring(clip, diffusion, pool, target):
     """Run the steps of a composition for all ten classes, four images each; images and refused ones of each step."""
+    embeddings = Embeddings(clip.embed_images(pool.pixels()), clip.name)
     datasets = {
         "clip": clip,
         "pool": pool,
-        "index": build_index(Embeddings(clip.embed_images(pool.pixels()), clip.name)),
+        **{"takedown": frozenset(), "store": None, "downloads": {}},
+        "embeddings": embeddings,
+        "index": build_index(embeddings),
         "diffusion": diffusion,
         "sampling": {"steps": 1, "batch_size": 20, "guidance_scale": 1.0},
     }
@@ -110,7 +117,7 @@ def bring(clip, diffusion, pool, target):
             images, refused = bring_images(
                 source=step.source,
                 strategy="toy",
-                per_class=4,
+                added_per_original=2.0,
                 seed_parts=("toy", "toy", "repetition_0", position),
                 subset=SubsetDraw(0),
                 class_table=study_of().class_table.only(class_fields_of(step.source)),
@@ -118,11 +125,12 @@ def bring(clip, diffusion, pool, target):
                 personalised=None,
                 lets_leaks_through=False,
                 class_names=list(target.class_names),
+                originals_per_class=[2] * 10,
                 protected=fingerprint(target.val.take([0]), target.test.take([0])),
                 screening={"leak_similarity": 0.99, "black_below": 0},
                 compute={"device": "cpu", "threads": 1},
                 previous=made[-1][0] if made else None,
-                **{name: datasets[name] for name in step.source.needs},
+                **{name: datasets[name] for name in datasets_of(step.source.needs)},
             )
             made.append((images, refused))
         return made

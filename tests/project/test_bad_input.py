@@ -20,10 +20,20 @@ import pytest
             "boomerang.generate.strength: found 1.5",
         ),
         (["--params", "strategies.x.generate.type=text_to_imag"], 'did you mean "text_to_image"?'),
+        (
+            ["--params", "target.path=/photographs"],
+            "target.path: rendered_digits, the reader of this world, takes none",
+        ),
+        (
+            ["--params", "only=simple_prompt,diffusion.path=null"],
+            "only: simple_prompt cannot be run here, for want of a diffusion model (diffusion.path)",
+        ),
+        (["--params", "target.per_class=12"], 'class "zero" has 12 images in the reservoir, but target.per_class=12'),
+        (["--params", "takedown=nowhere.txt"], "pool.takedown: nothing is at"),
         (["--params", "classifier.model=small_convnett"], 'did you mean "small_convnet"?'),
         (["--pipeline=trian"], 'there is no pipeline "trian"; did you mean "train"?'),
         (["--namespaces=da_fusion"], "what `only` leaves out is found with --pipeline=<strategy>"),
-        (["--params", "target.class_table=conf/base/clases.csv"], "target.class_table: cannot read"),
+        (["--params", "classes.path=conf/base/clases.csv"], "classes.path: cannot read"),
     ],
 )
 def test_a_wrong_parameter_is_told_in_one_line(empty_project, finished, arguments, expected):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -47,7 +48,7 @@ def strategies_of(artifacts: set[str], ending: str = "added_images") -> set[str]
 
 def with_table(tmp_path: Path, table: pd.DataFrame) -> dict:
     table.to_csv(tmp_path / "classes.csv", index=False)
-    return {"target": {"class_table": str(tmp_path / "classes.csv")}}
+    return {"classes": {"path": str(tmp_path / "classes.csv")}}
 
 
 def test_nothing_changed_no_fingerprint_changed(changed):
@@ -63,7 +64,9 @@ def test_a_definition_makes_again_what_uses_definitions(changed, tmp_path):
 
 def test_strategies_that_use_names_alone_are_the_same_without_a_class_table(changed, tmp_path):
     none = with_table(tmp_path, TABLE[["class", "definition", "hypernym", "background"]][:0])
-    assert strategies_of(changed(None, **none)) == {"definition_prompts"}
+    made = changed(None, **none)
+    assert strategies_of(made) == set()
+    assert not [name for name in made if name.startswith("definition_prompts.")]  # it cannot be run without
 
 
 def test_another_name_makes_again_what_uses_names(changed, tmp_path):
@@ -106,15 +109,50 @@ def test_auto_counts_as_the_device_that_was_found(changed, monkeypatch):
 
 
 def test_the_precision_of_the_diffusion_model_counts(changed, empty_project):
-    globals_file = empty_project / "conf/test/globals.yml"
-    kept = globals_file.read_text()
+    world = empty_project / "conf/test/parameters.yml"
+    kept = world.read_text()
 
     def halve():
-        globals_file.write_text(kept.replace("precision: float32", "precision: bfloat16"))
+        world.write_text(f"{kept}\ndiffusion: {{precision: bfloat16}}\n")
 
     try:
         made = strategies_of(changed(None, halve))
     finally:
-        globals_file.write_text(kept)
+        world.write_text(kept)
+    assert made == strategies_of(changed(None, diffusion={"precision": "bfloat16"}))  # wherever it is said
     assert made >= {"simple_prompt", "boomerang", "textual_inversion", "retrieval_then_generation"}
     assert not made & {"more_real", "retrieval_text", "retrieval_image"}
+
+
+def test_another_clip_makes_again_the_embeddings_and_what_is_searched_with_it(changed, empty_project):
+    pretrained = empty_project / "data/06_models/pretrained"
+    other = pretrained / "other_clip"
+    shutil.copytree(pretrained / "clip", other)
+    try:
+        # The same, said again: the report tells the command.
+        assert changed(None, clip={"model": "data/06_models/pretrained/clip"}) == {"comparison.report"}
+        (other / "open_clip_config.json").write_text((other / "open_clip_config.json").read_text() + " ")
+        made = changed(None, clip={"model": "data/06_models/pretrained/other_clip"})
+    finally:
+        shutil.rmtree(other)
+    assert {"pool.embeddings", "pool.index", "target.val_embeddings"} <= made
+    assert strategies_of(made) >= {"retrieval_text", "retrieval_image"}
+    assert not strategies_of(made) & {"simple_prompt", "more_real"}
+
+
+def test_a_takedown_list_makes_again_what_takes_from_the_pool(changed, tmp_path):
+    (tmp_path / "takedown.txt").write_text("pool/7\n")
+    listed = {"takedown": str(tmp_path / "takedown.txt")}
+    made = changed(None, **listed)
+    assert strategies_of(made) >= {"retrieval_text", "retrieval_image", "retrieval_restyled"}
+    assert not strategies_of(made) & {"simple_prompt", "more_real"}
+    assert "pool.index" not in made  # its rows stay where they are
+    again = changed(listed, lambda: (tmp_path / "takedown.txt").write_text("pool/7\npool/8\n"), **listed)
+    assert strategies_of(again) == strategies_of(made)
+
+
+def test_another_number_of_originals_makes_again_all_that_is_drawn_and_reads_no_image_again(changed):
+    made = changed(None, target={"per_class": 0.5})
+    assert "target.originals_per_class" in made
+    assert not made & {"target.reservoir", "target.test", "pool.images", "pool.index", "screening.protected"}
+    assert {name for name in made if name.endswith(".classifier")}

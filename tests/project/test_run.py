@@ -74,7 +74,7 @@ def test_the_tables_of_the_verdict_are_there_and_fit_each_other(finished):
 
 def test_the_ledger_adds_up(finished):
     ledger = pd.read_csv(finished.reporting("ledger.csv"))
-    refused = ledger[["broken", "black", "duplicate", "leak", "below_floor"]].sum(axis=1)
+    refused = ledger[["broken", "black", "duplicate", "leak", "below_floor", "dead"]].sum(axis=1)
     assert (ledger["brought"] == ledger["used"] + refused).all()
     assert (ledger["asked"] == ledger["used"] + ledger["short_by"]).all()
     floored = ledger[ledger["strategy"] == "retrieval_image"]

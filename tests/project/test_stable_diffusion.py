@@ -30,12 +30,11 @@ def directory(tmp_path_factory):
 @pytest.fixture(scope="module")
 def study():
     """The base world's strategies, every one of them with one step of everything."""
-    from kedro.config import OmegaConfigLoader
-
     from retrieval_vs_diffusion.settings import CONFIG_LOADER_ARGS
     from retrieval_vs_diffusion.study import read_study
+    from retrieval_vs_diffusion.world_config import WorldConfigLoader
 
-    loader = OmegaConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)
+    loader = WorldConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)
     parameters = loader["parameters"]
     parameters["sampling"] |= {"steps": 1, "batch_size": 1}
     once = {"steps": 1, "batch_size": 1, "looks": 1, "gradient_checkpointing": True}
@@ -55,10 +54,13 @@ def world(target, pool):
 
     clip = load_clip(str(ROOT / "data/06_models/pretrained/clip"))
     zeros = target.reservoir.take(np.flatnonzero(target.reservoir.labels() == 0))
+    embeddings = Embeddings(clip.embed_images(pool.pixels()), clip.name)
     return {
         "clip": clip,
         "pool": pool,
-        "index": build_index(Embeddings(clip.embed_images(pool.pixels()), clip.name)),
+        **{"takedown": frozenset(), "store": None, "downloads": {}},
+        "embeddings": embeddings,
+        "index": build_index(embeddings),
         "reservoir": zeros,
         "protected": fingerprint(target.val, target.test),
     }
@@ -78,7 +80,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
     def given(resources: tuple[str, ...]) -> dict:
         """The node inputs that stand for resources."""
         inputs = datasets_of(resources, "learned")
-        values = {**world, "train_per_class": 2, "sampling": study.parameters.sampling.model_dump()}
+        values = {**world, "sampling": study.parameters.sampling.model_dump()}
         if "diffusion" in inputs:
             values["diffusion"] = load_diffusion(str(directory))
         return {name: values[name] for name in inputs if name != "learned"}
@@ -91,6 +93,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
             subset,
             study.class_table.only(class_fields_of(part)),
             ["zero"],
+            [2],
             compute,
             **given(part.needs),
         )
@@ -109,7 +112,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
             images, _ = bring_images(
                 source=step.source,
                 strategy=strategy.name,
-                per_class=1,
+                added_per_original=0.5,
                 seed_parts=("sd", strategy.name, position),
                 subset=subset,
                 class_table=study.class_table.only(class_fields_of(step.source)),
@@ -117,6 +120,7 @@ def test_every_strategy_takes_a_model_of_stable_diffusions_shape(directory, stud
                 personalised="draw",
                 lets_leaks_through=False,
                 class_names=["zero"],
+                originals_per_class=[2],
                 protected=world["protected"],
                 screening={"leak_similarity": 1.01, "black_below": 0, "rounds": 1},
                 compute=compute,

@@ -34,10 +34,10 @@ def strategy(monkeypatch):
 def test_the_documented_part_brings_what_is_asked_for(strategy, target):
     (step,) = strategy.steps
     assert step.source.needs == ("originals",)
-    originals = SubsetDraw(0).train(target.reservoir, target.class_names, per_class=2)
+    originals = SubsetDraw(0).train(target.reservoir, target.class_names, [2] * 10)
     surroundings = Surroundings(target.class_names, "upside_down", ("toy", 0), {"originals": originals})
     gate = Gate(Screening(leak_similarity=1.01), fingerprint(target.val.take([]), target.test.take([])))
-    images = collect(step.source, 3, surroundings, gate).images
+    images = collect(step.source, [3] * 10, surroundings, gate).images
     assert len(images) == 30  # 3 of each of 10 classes
     first, second = (images.row(n) for n in range(2))
     assert first["parent"] == originals.row(0)["image_id"]

@@ -29,8 +29,17 @@ def test_each_class_has_the_fields_that_are_not_empty(written):
 
 
 def test_a_name_of_the_tables_own_stands_for_the_targets(written):
-    table = read_class_table(written("class,name\nn01440764,tench\n"))
-    assert table.fields_of("n01440764")["name"] == "tench"
+    table = read_class_table(written("class,name\nTinca,tench\n"))
+    assert table.fields_of("Tinca")["name"] == "tench"
+
+
+def test_a_class_may_be_called_as_its_folder_is_or_as_the_target_calls_it(written):
+    table = read_class_table(written("class,definition\nn01440764,a fish\n001.ak47,a rifle\ngolden retriever,a dog\n"))
+    assert table.fields_of("tench") == {"name": "tench", "definition": "a fish"}
+    assert table.fields_of("ak47") == {"name": "ak47", "definition": "a rifle"}
+    assert table.fields_of("golden retriever")["definition"] == "a dog"
+    with pytest.raises(UserError, match='has the class "ak47" twice, again in line 3'):
+        read_class_table(written("class,name\nak47,a\n001.ak47,b\n"))
 
 
 def test_spreadsheets_byte_order_mark_blank_lines_quotes_and_line_ends_are_read(written):
@@ -59,13 +68,13 @@ def test_spreadsheets_byte_order_mark_blank_lines_quotes_and_line_ends_are_read(
 def test_a_mistake_is_told_with_the_file_and_the_line(written, text, message):
     with pytest.raises(UserError) as caught:
         read_class_table(written(text))
-    assert str(caught.value).startswith("target.class_table: ")
+    assert str(caught.value).startswith("classes.path: ")
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "."])
 def test_a_file_that_is_not_there_is_named(tmp_path, name):
-    with pytest.raises(UserError, match=r"target\.class_table: cannot read .*; a CSV in UTF-8 will do"):
+    with pytest.raises(UserError, match=r"classes\.path: cannot read .*; a CSV in UTF-8 will do"):
         read_class_table(tmp_path / name)
 
 

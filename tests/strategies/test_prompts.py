@@ -23,7 +23,7 @@ def test_a_class_that_lacks_a_field_is_named_with_the_field_and_the_template(fie
         fill("a {name}, {definition}", fields)
     assert str(caught.value) == (
         'class "cat" has no definition, which the template "a {name}, {definition}" asks for: '
-        "give it one in the class table (target.class_table), or take the template out"
+        "give it one in the class table (classes.path), or take the template out"
     )
 
 

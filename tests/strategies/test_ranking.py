@@ -3,21 +3,11 @@
 import numpy as np
 import pytest
 
-from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.strategies import ranking
-from retrieval_vs_diffusion.strategies.ranking import (
-    NearDuplicateLimit,
-    limit_near_duplicates,
-    rank_pool,
-    ranked_rows,
-    rows_below_floor,
-    rows_of,
-    sphere_mean,
-)
+from retrieval_vs_diffusion.strategies.ranking import rank_pool, sphere_mean
 
 CLASSES, SIZE, WIDTH = 4, 400, 6
-NO_LIMIT = NearDuplicateLimit(similarity=1.01)
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +41,14 @@ def by_hand(queries, pool, label: int, floor: float, merge_by_rank: bool) -> lis
     return sorted(own, key=lambda row: (rank[row] if merge_by_rank else 0, -nearest[row, label], row))
 
 
-def ranked(queries, pool, wanted, floor=-1.0, merge_by_rank=False, limited=lambda ranked, _: ranked):
+def ranked(
+    queries, pool, wanted, floor=-1.0, merge_by_rank=False, thin=lambda ranked, _: dict(ranked), index=None, **how
+):
     def similarity_to(vectors):
         return np.stack([(vectors @ own.T).max(axis=1) for own in queries], axis=1)
 
-    index = build_index(Embeddings(pool, "toy"))
-    return rank_pool(list(queries), similarity_to, index, wanted, floor, limited, merge_by_rank)
+    index = index or build_index(Embeddings(pool, "toy"))
+    return rank_pool(list(queries), similarity_to, index, wanted, floor, thin, merge_by_rank, **how)
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -110,85 +102,78 @@ def test_what_is_thinned_out_is_replaced_by_what_comes_next():
     queries, pool = world(2, 1, copies=False)
     everything = by_hand(queries, pool, 0, -1.0, merge_by_rank=False)
 
-    def every_third(found, count):
-        return found[::3][:count]
+    def every_third(found, counts):
+        return {label: rows[::3][: counts[label]] for label, rows in found.items()}
 
-    found = ranked(queries, pool, {0: 9}, limited=every_third)[0]
+    found = ranked(queries, pool, {0: 9}, thin=every_third)[0]
     assert [row for row, _ in found] == everything[:27:3]  # 9 are left of the first 27
 
 
-def pictures(*seeds: int | None) -> ImageTable:
-    """Pictures that are alike where their seeds are; None is a file that is broken."""
-    made = []
-    for number, seed in enumerate(seeds):
-        pixels = np.random.default_rng(seed or 0).integers(0, 200, (16, 16, 3), dtype=np.uint8)
-        row = image_row(pixels + number, f"pool/{number}")  # lit otherwise, so not the same file
-        made.append(row if seed is not None else {**row, "image": {"bytes": b"broken", "path": None}})
-    return ImageTable.from_rows(made)
+@pytest.mark.parametrize("merge_by_rank", [False, True])
+@pytest.mark.parametrize("wanted", [{0: 1}, {1: 12, 3: 5}, {2: 500}])
+def test_rows_that_are_left_out_are_as_if_they_were_not_in_the_pool(wanted, merge_by_rank):
+    queries, pool = world(3, 3, copies=True)
+    usual = ranked(queries, pool, wanted, merge_by_rank=merge_by_rank)
+    left_out = np.unique([row for each in usual.values() for row, _ in each[::2]])  # half of what would be taken
+    found = ranked(queries, pool, wanted, merge_by_rank=merge_by_rank, left_out=left_out)
+    remaining = np.setdiff1d(np.arange(SIZE), left_out)
+    for label, count in wanted.items():
+        expected = [int(remaining[row]) for row in by_hand(queries, pool[remaining], label, -1.0, merge_by_rank)]
+        assert [row for row, _ in found[label]] == expected[: len(found[label])]
+        assert len(found[label]) >= min(count, len(expected))
 
 
-@pytest.mark.parametrize(("at_most", "kept"), [(1, [0, 2, 4]), (2, [0, 1, 2, 4, 5]), (3, [0, 1, 2, 3, 4, 5])])
-def test_at_most_so_many_of_a_group_that_looks_alike_are_kept(at_most, kept):
-    pool = pictures(7, 7, 8, 7, 9, 9)
-    thin = limit_near_duplicates(pool, NearDuplicateLimit(at_most=at_most))
-    everything = [(row, 1.0) for row in range(6)]
-    assert [row for row, _ in thin(everything, 6)] == kept
-    assert thin(everything, 2) == thin(everything, 6)[:2]  # however many are asked for, they begin alike
+def test_of_a_pool_whose_rows_are_all_left_out_nothing_is_found():
+    queries, pool = world(3, 1, copies=False)
+    assert ranked(queries, pool, {0: 2, 1: 1}, left_out=np.arange(SIZE)) == {0: [], 1: []}
 
 
-def test_broken_pictures_are_left_to_the_screening_and_no_limit_is_no_limit():
-    pool = pictures(7, None, None, 7)
-    everything = [(row, 1.0) for row in range(4)]
-    assert [row for row, _ in limit_near_duplicates(pool, NearDuplicateLimit())(everything, 4)] == [0, 1, 2]
-    assert limit_near_duplicates(pool, NO_LIMIT)(everything, 4) == everything
+class Lists:
+    """An index of inverted lists of which each query looks at one: of two halves of the pool, the first rows or the
+    last. Where that has fewer rows than it is asked for it says -1, as FAISS does."""
+
+    def __init__(self, pool: np.ndarray) -> None:
+        self.pool, self.depths = pool, []
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        return self.pool[rows]
+
+    def search(self, queries: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        self.depths.append(depth)
+        similarities = np.full((len(queries), depth), np.finfo(np.float32).min, np.float32)
+        rows = np.full((len(queries), depth), -1)
+        for number, query in enumerate(queries):
+            half = np.arange(len(self.pool) // 2) + (len(self.pool) // 2) * (number % 2)
+            near = half[np.argsort(-(self.pool[half] @ query), kind="stable")][:depth]
+            rows[number, : len(near)], similarities[number, : len(near)] = near, self.pool[near] @ query
+        return similarities, rows
 
 
-def test_rows_keep_what_the_pool_says_of_them():
-    (row,) = rows_of(pictures(7, 8), [(1, 0.25)], label=3, query="a three")
-    assert (row["image_id"], row["label"], row["similarity"], row["prompt"]) == ("pool/1", 3, 0.25, "a three")
+@pytest.mark.parametrize("merge_by_rank", [False, True])
+def test_where_an_index_has_no_more_to_give_what_it_found_is_all_there_is(merge_by_rank):
+    queries, pool = world(4, 1, copies=False)
+    index = Lists(pool)
+    found = ranked(queries, pool, {0: 60}, merge_by_rank=merge_by_rank, index=index)[0]
+    # Its only query, number 0, looks at the first half, and has not one row of the second.
+    expected = by_hand(queries, pool[: SIZE // 2], 0, -1.0, merge_by_rank)
+    assert [row for row, _ in found] == expected
+    assert len(expected) < 60
+    assert index.depths == [120, 240]  # 2 x 60, and doubled; of 240 rows 200 were there, so nobody asks for 400
 
 
-# Pool rows of one class with their similarity; a search as deep as it is asked for, as rank_pool makes them.
-EVERYTHING = [(3, 0.9), (0, 0.8), (2, 0.6), (1, 0.4), (4, 0.3)]
-
-
-def search(ranks, floor):
-    return {label: [each for each in EVERYTHING if each[1] >= floor][:count] for label, count in ranks.items()}
-
-
-def shown(wanted: int, first: int, floor: float) -> list[tuple[str, str | None]]:
-    found = ranked_rows(pictures(1, 2, 3, 4, 5), search, {0: wanted}, {0: first}, floor, lambda label: f"class {label}")
-    return [(row["image_id"], row["refused"]) for row in found]
-
-
-def test_the_rows_of_the_ranks_come_first_and_then_what_the_floor_keeps_out():
-    out = "below_floor: similarity {:.3f} is under 0.5"
-    assert shown(2, 0, floor=0.5) == [("pool/3", None), ("pool/0", None)]  # ranks 0 and 1: none is missing
-    assert shown(2, 2, floor=0.5) == [("pool/2", None), ("pool/1", out.format(0.4))]  # rank 3 is below it
-    assert shown(9, 1, floor=0.5) == [
-        *(("pool/0", None), ("pool/2", None)),
-        *(("pool/1", out.format(0.4)), ("pool/4", out.format(0.3))),  # seven are missing, two are there
-    ]
-    assert shown(1, 3, floor=0.5) == [("pool/1", out.format(0.4))]  # all three above it were brought before
-    assert shown(1, 5, floor=0.5) == [("pool/1", out.format(0.4))]  # never more than are wanted
-
-
-def test_without_a_floor_no_row_is_refused():
-    assert shown(9, 0, floor=-1.0) == [(f"pool/{row}", None) for row, _ in EVERYTHING]
-
-
-def test_a_class_that_lacks_nothing_is_not_searched_again():
-    asked = []
-
-    def noting(ranks, floor):
-        asked.append((dict(ranks), floor))
-        return search(ranks, floor)
-
-    found = rows_below_floor(pictures(1, 2, 3, 4, 5), noting, {0: 3, 1: 3}, {0: 0, 1: 1}, 0.5, str)
-    assert [(row["label"], row["image_id"]) for row in found] == [(1, "pool/1")]
-    assert asked == [({1: 4}, -1.0)]  # three above the floor and one more
-    assert list(rows_below_floor(pictures(1), noting, {0: 3}, {0: 0}, 0.5, str)) == []
-    assert len(asked) == 1
+def test_an_index_that_stops_short_is_not_searched_for_ever_and_no_row_is_minus_one():
+    queries, pool = world(5, 2, copies=False)
+    index = Lists(pool)
+    found = ranked(queries, pool, {0: 60, 1: 60}, index=index)
+    assert all(0 <= row < SIZE for each in found.values() for row, _ in each)
+    # Each class has a query that looks at either half, so together they know every row that is near enough.
+    for label in (0, 1):
+        near = [row for row, _ in found[label]]
+        assert near == sorted(near, key=lambda row: (-(pool[row] @ queries[label].T).max().round(6), row))
+    assert len(index.depths) <= 3
 
 
 def test_the_mean_on_the_sphere_has_unit_length():

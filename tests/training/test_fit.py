@@ -5,7 +5,8 @@ import pytest
 from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
-from retrieval_vs_diffusion.training.fit import Fitted, at_size, fit_classifier
+from retrieval_vs_diffusion.images.squares import squares_of
+from retrieval_vs_diffusion.training.fit import Fitted, fit_classifier
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
 RECIPE = ClassifierTraining(model="tiny_convnet", steps=12, batch_size=8, validation_looks=3, learning_rate=0.01)
@@ -119,7 +120,7 @@ def test_images_are_brought_to_one_size_by_their_short_side():
     wide = np.zeros((8, 24, 3), np.uint8)
     wide[:, 8:16] = 255  # the middle square
     table = ImageTable.from_rows([image_row(wide, "wide"), image_row(np.full((16, 16, 3), 7, np.uint8), "square")])
-    squares = at_size(table, 16)
+    squares = squares_of(table, 16)
     assert squares.shape == (2, 16, 16, 3)
     assert squares[0, :, 3:-3].min() == 255
     assert (squares[1] == 7).all()

@@ -14,9 +14,9 @@ from kedro_datasets._typing import ImagePreview
 from retrieval_vs_diffusion.catalog.atomic import replacing
 
 if TYPE_CHECKING:
+    from retrieval_vs_diffusion.images.image_stream import ImageStream
     from retrieval_vs_diffusion.images.image_table import ImageTable
 
-ROWS_PER_SHARD = 10_000
 MANIFEST = "manifest.json"
 
 
@@ -35,7 +35,7 @@ class ImageTableDataset(AbstractDataset["ImageTable", "ImageTable"]):
         self.metadata = metadata
 
     def load(self) -> ImageTable:
-        """Read all shards that the manifest names.
+        """Open the shards that the manifest names; rows are read when they are asked for.
 
         Raises:
             DatasetError: if the manifest or a shard is missing or has another number of rows.
@@ -44,34 +44,32 @@ class ImageTableDataset(AbstractDataset["ImageTable", "ImageTable"]):
         import pyarrow.parquet as pq
 
         from retrieval_vs_diffusion.images.image_table import SCHEMA, ImageTable
+        from retrieval_vs_diffusion.images.parquet_shards import ParquetShards
 
         try:
             manifest = json.loads((self._filepath / MANIFEST).read_text())
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self._filepath} is no whole image table: {error}") from error
-        shards = []
         for shard in manifest["shards"]:
-            table = pq.read_table(self._filepath / shard["file"])
-            if table.num_rows != shard["rows"]:
-                raise DatasetError(
-                    f"{self._filepath / shard['file']}: found {table.num_rows} rows, not {shard['rows']}"
-                )
-            shards.append(table)
-        return ImageTable(pa.concat_tables(shards) if shards else SCHEMA.empty_table(), manifest["ledger"])
+            file = self._filepath / shard["file"]
+            try:
+                rows = pq.read_metadata(file).num_rows
+            except (OSError, pa.ArrowInvalid) as error:
+                raise DatasetError(f"{file} is no whole shard: {error}") from error
+            if rows != shard["rows"]:
+                raise DatasetError(f"{file}: found {rows} rows, not {shard['rows']}")
+        shards = ParquetShards([self._filepath / shard["file"] for shard in manifest["shards"]], SCHEMA)
+        return ImageTable(shards, manifest["ledger"])
 
-    def save(self, data: ImageTable) -> None:
-        """Write shards and manifest; the folder appears when it is whole."""
-        import pyarrow.parquet as pq
+    def save(self, data: ImageTable | ImageStream) -> None:
+        """Write shards and manifest; the folder appears when it is whole. A stream is made as it is written."""
+        from retrieval_vs_diffusion.images.image_table_writer import write_shards
 
         with replacing(self._filepath) as folder:
             folder.mkdir()
-            shards = []
-            for number, start in enumerate(range(0, len(data), ROWS_PER_SHARD)):
-                part = data.table.slice(start, ROWS_PER_SHARD)
-                file = f"shard-{number:05d}.parquet"
-                pq.write_table(part, folder / file, compression="zstd")
-                shards.append({"file": file, "rows": part.num_rows})
-            manifest = {"rows": len(data), "shards": shards, "ledger": data.ledger}
+            shards = write_shards(data, folder)
+            rows = sum(shard["rows"] for shard in shards)
+            manifest = {"rows": rows, "shards": shards, "ledger": dict(data.ledger)}  # of a stream, whole by now
             (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
 
     def preview(self) -> ImagePreview:

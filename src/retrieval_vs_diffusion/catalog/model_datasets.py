@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.errors import UserError
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.classifier import Classifier
@@ -17,17 +18,30 @@ if TYPE_CHECKING:
 
 
 class ClipDataset(AbstractDataset[Any, Any]):
-    """An open_clip model: a local folder, or a name and tag.
+    """An open_clip model: a local folder, a name and its weights, or a hub address.
 
     Args:
-        filepath: a folder with ``open_clip_config.json``, weights and tokenizer, or a model's name.
+        model: a folder with ``open_clip_config.json``, weights and tokenizer, one of open_clip's names, or
+            ``hf-hub:<repository>``. Kedro takes what is called ``filepath`` for a path, names too.
         checkpoint: with a name: the pretrained tag or a safetensors file.
+        filepath: in place of ``model``: a folder, which may be written.
         metadata: for Kedro's plugins.
     """
 
-    def __init__(self, *, filepath: str, checkpoint: str | None = None, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self._model = filepath
+    def __init__(
+        self,
+        *,
+        model: str | None = None,
+        checkpoint: str | None = None,
+        filepath: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if (model is None) == (filepath is None):
+            raise UserError(
+                "clip.model: is not given; a folder, a name such as ViT-B-32 or hf-hub:<repository> will do"
+            )
+        self._model = str(model or filepath)
+        self._filepath = Path(self._model)
         self._checkpoint = checkpoint
         self.metadata = metadata
 
@@ -51,36 +65,51 @@ class ClipDataset(AbstractDataset[Any, Any]):
             data["tokenizer"].save_pretrained(folder)
 
     def _exists(self) -> bool:
-        return self._filepath.is_dir() or self._checkpoint is not None
+        return self._filepath.is_dir() or self._checkpoint is not None or self._model.startswith("hf-hub:")
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._model, "checkpoint": self._checkpoint}
 
 
 class DiffusionDataset(AbstractDataset[Any, Any]):
-    """A Stable Diffusion directory in diffusers' layout.
+    """A diffusion model: a directory in diffusers' layout or one .safetensors file.
 
     Args:
-        filepath: the directory.
+        filepath: the directory or the file; None for a world without a diffusion model.
         precision: in which it is loaded: ``float32``, ``bfloat16`` or ``float16``.
+        attention_slicing: less memory, slower.
+        offload: what a GPU holds at a time: ``model`` or ``sequential``; None for everything.
         metadata: for Kedro's plugins.
     """
 
-    def __init__(self, *, filepath: str, precision: str = "float32", metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+    def __init__(
+        self,
+        *,
+        filepath: str | None,
+        precision: str = "float32",
+        attention_slicing: bool = False,
+        offload: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath = Path(filepath) if filepath is not None else None
         self._precision = precision
+        self._attention_slicing = attention_slicing
+        self._offload = offload
         self.metadata = metadata
 
     def load(self) -> Diffusion:
         """Load the pipeline to the CPU."""
         from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
 
-        return load_diffusion(str(self._filepath), self._precision)
+        path = str(self._filepath) if self._filepath is not None else None
+        return load_diffusion(path, self._precision, self._attention_slicing, self._offload)
 
     def save(self, data: Any) -> None:
         """Write a diffusers pipeline in half precision, as safetensors."""
         import copy
 
+        if self._filepath is None:
+            raise UserError("diffusion.path: is not given; the folder to write the model to will do")
         with replacing(self._filepath) as folder:
             half = copy.deepcopy(data)
             for module in (half.unet, half.vae, half.text_encoder):
@@ -88,10 +117,16 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
             half.save_pretrained(folder, safe_serialization=True, variant="fp16")
 
     def _exists(self) -> bool:
-        return (self._filepath / "model_index.json").is_file()
+        path = self._filepath
+        return path is not None and (path.is_file() or (path / "model_index.json").is_file())
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "precision": self._precision}
+        return {
+            "filepath": str(self._filepath) if self._filepath is not None else None,
+            "precision": self._precision,
+            "attention_slicing": self._attention_slicing,
+            "offload": self._offload,
+        }
 
 
 class ClassifierDataset(AbstractDataset["Classifier", "Classifier"]):

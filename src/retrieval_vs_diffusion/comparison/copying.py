@@ -39,6 +39,7 @@ def nearest_in_pool(
     """
     similarities, rows = index.search(embeddings, min(neighbours, len(index)))
     nearest = similarities[:, 0].clip(-1, 1)  # rounding puts a copy's cosine a little above 1
+    rows = np.where(rows < 0, rows[:, :1], rows)  # where an index found fewer, the nearest stands again
     distinct, places = np.unique(rows, return_inverse=True)
     side = squares.shape[1]
     found = np.stack([thumbnail(square(codec.decode(data), side)) for data in pool.take(distinct).encoded()])

@@ -9,6 +9,7 @@ import torch
 
 from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.models.classifier import Classifier
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.diffusion import Diffusion
@@ -16,7 +17,6 @@ from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.models.vector_index import Embeddings, build_index
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.ranking import rank_pool
-from retrieval_vs_diffusion.training.fit import at_size
 
 PROMPT = "a photo of a {name}"
 
@@ -44,14 +44,14 @@ def measure(
     generated = np.stack(list(diffusion.text_to_image(prompts, seeds, sampling, "judging generations (batches)")))
     agreed = judge.probabilities(generated, device).argmax(axis=1) == labels
 
-    index = build_index(Embeddings(clip.embed_images(pool.pixels()), clip.name))
+    index = build_index(Embeddings(clip.embed_table(pool), clip.name))
     queries = clip.embed_texts([PROMPT.format(name=name) for name in class_names])
     wanted = dict.fromkeys(range(len(class_names)), images_per_class)
     ranked = rank_pool(list(queries[:, None]), lambda vectors: vectors @ queries.T, index, wanted, floor=-1.0)
     true_labels = pool.column("true_label")
     right = [true_labels[row] == label for label in wanted for row, _ in ranked[label][:images_per_class]]
 
-    on_val = judge.probabilities(at_size(val, judge.image_size), device)
+    on_val = judge.probabilities(squares_of(val, judge.image_size), device)
     return {
         "generation_label_agreement": float(agreed.mean()),
         "retrieval_precision": float(np.mean(right)),

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 
 from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.models.classifier import Classifier
 from retrieval_vs_diffusion.models.clip import Clip
-from retrieval_vs_diffusion.training.fit import at_size
 
 
 def measure_label_agreement(
@@ -50,7 +50,7 @@ def measure_label_agreement(
     if judge is not None:
         if judge.class_names != class_names:
             raise ValueError(f"the judge knows {judge.class_names}, the target's classes are {class_names}")
-        pixels = at_size(images, judge.image_size)
+        pixels = squares_of(images, judge.image_size)
         agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
         return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
     prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])

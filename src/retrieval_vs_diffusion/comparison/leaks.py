@@ -16,6 +16,7 @@ from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.screening import Gate, Screening
 
 COLUMNS = ("strategy", "repetitions", "leaks_let_in", "top1_without", "top1_with", "difference", "low", "high")
+NOTHING_PLANTED = {"planted": 0, "found": None, "recall": None, "others": None, "false_alarms": None}
 _AT_ONCE = 2_000  # pool images that are decoded together
 
 
@@ -27,9 +28,9 @@ def check_planted_leaks(pool: ImageTable, protected: pd.DataFrame, screening: Sc
         and how many of them were taken for leaks, ``false_alarms``. Of a pool in which no leak is planted
         ``planted`` is 0 and the rest None: what is found there may be a copy or not.
     """
-    planted = np.array([each is not None for each in pool.column("leak_of")])
+    planted = np.isin(np.arange(len(pool)), pool.rows_with("leak_of"))
     if not planted.any():
-        return {"planted": 0, "found": None, "recall": None, "others": None, "false_alarms": None}
+        return dict(NOTHING_PLANTED)
     gate = Gate(screening, protected)
     flagged = _leaking(pool, gate)
     found, false_alarms = int((flagged & planted).sum()), int((flagged & ~planted).sum())
@@ -48,13 +49,13 @@ def count_leaks(images: ImageTable, gate: Gate) -> int:
 
 
 def _leaking(images: ImageTable, gate: Gate) -> Bool[np.ndarray, " n"]:
-    parts = [gate.leaking(_decoded(images, start)) for start in range(0, len(images), _AT_ONCE)]
+    parts = [gate.leaking(_decoded(batch)) for batch in images.batches(_AT_ONCE)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
 
 
-def _decoded(pool: ImageTable, start: int) -> list[np.ndarray | None]:
+def _decoded(batch: ImageTable) -> list[np.ndarray | None]:
     images: list[np.ndarray | None] = []
-    for data in ImageTable(pool.table.slice(start, _AT_ONCE)).encoded():
+    for data in batch.encoded():
         try:
             images.append(codec.decode(data))
         except codec.BrokenImageError:

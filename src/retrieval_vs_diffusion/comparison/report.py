@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from retrieval_vs_diffusion.models.vector_index import Embeddings
-
 _TEMPLATES = Path(__file__).parent / "templates"
 _PARTS = ("report.html", "macros.html", "report.css", "report.js")
 
@@ -37,7 +35,7 @@ def write_report(
     leaks: pd.DataFrame,
     screening_check: dict[str, Any],
     class_names: list[str],
-    embeddings: Embeddings,
+    index_check: dict[str, Any] | None = None,
     added_images: pd.DataFrame | None = None,
     judge_check: dict[str, float] | None = None,
     **rows: Any,
@@ -49,7 +47,7 @@ def write_report(
         settings: as ``report_settings`` gives them.
         order: strategies in the order of the tables.
         leaderboard: and the other tables as their modules in ``comparison`` make them.
-        embeddings: of the pool, for what making them took.
+        index_check: how well the index over the pool does, and what embedding it took; None where none was built.
         added_images: what of it was made with the present settings is shown.
         rows: ``results_of_<strategy>``, ``outcomes_of_<strategy>`` and ``examples_of_<strategy>``; None where
             they do not hold.
@@ -90,7 +88,7 @@ def write_report(
         sets=report_rows.without_nan(sets),
         ledger=report_rows.ledger_rows(ledger),
         costs=report_rows.cost_rows(costs),
-        pool_seconds=getattr(embeddings, "seconds", None),
+        index_check=index_check,
         classes=report_rows.class_rows(classes),
         leaks=report_rows.without_nan(leaks),
         screening_check=screening_check,
@@ -138,7 +136,7 @@ def _figures(
     named = [name for name in (*summary["best"].values(), "more_real") if name]
     if len(size_curve) > 1:
         drawn["size_curve"] = figures.size_curve_figure(
-            size_curve, leaderboard, arms, summary["train_per_class"], named
+            size_curve, leaderboard, arms, summary["originals_per_class"], named
         )
     if leaderboard["gain"].notna().any():
         drawn["cost"] = figures.cost_figure(leaderboard, costs, arms, named)

@@ -63,7 +63,7 @@ def measure_set_quality(
     labels = images.labels()
     figures = {
         **measure_label_agreement(images, embeddings, class_names, judge, clip, device),
-        "kid": kernel_inception_distance(embeddings, val.vectors),
+        "kid": kernel_inception_distance(embeddings, val.in_memory()),
         "diversity": diversity(embeddings, labels),
         "near_duplicate_share": near_duplicate_share(grey, labels, near_duplicate_from),
         **dict.fromkeys(_OF_GENERATED),

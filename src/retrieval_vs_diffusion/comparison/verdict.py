@@ -26,7 +26,7 @@ def reach_verdict(
     outcomes: Mapping[str, pd.DataFrame],
     size_curve: pd.DataFrame | None,
     low_label_agreement: float,
-    train_per_class: int,
+    originals_per_class: float,
     classes: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Compare all rows.
@@ -36,7 +36,7 @@ def reach_verdict(
         outcomes: of each row, as ``outcomes_table`` makes them.
         size_curve: the baseline at other sizes, as ``side_outcomes`` makes it; None without one.
         low_label_agreement: share of images that show their class under which a row is marked.
-        train_per_class: originals a class.
+        originals_per_class: their mean number.
         classes: how many there are.
 
     Returns:
@@ -48,10 +48,12 @@ def reach_verdict(
     rows = list(results.values())
     best = {arm: best_of_arm(rows, arm, low_label_agreement) for arm in ("retrieve", "generate")}
     comparisons = compare_pairs(declared_family(list(results), best), read)
-    curve = _curve(read.get(BASELINE), size_curve, train_per_class, classes)
+    curve = _curve(read.get(BASELINE), size_curve, originals_per_class, classes)
     rises = len(curve) > 1 and curve[-1][1].correct.mean() > curve[0][1].correct.mean()
     others = {name: each for name, each in read.items() if name != BASELINE}
-    worth = {name: worth_in_real_images(each, curve, train_per_class) for name, each in others.items()} if rises else {}
+    worth = (
+        {name: worth_in_real_images(each, curve, originals_per_class) for name, each in others.items()} if rises else {}
+    )
     board = leaderboard(results, read, comparisons, worth)
     accuracies = dict(zip(board["strategy"], board["top1_mean"], strict=True))
     test_images = len(next(iter(read.values())).labels) if read else 0
@@ -64,18 +66,18 @@ def reach_verdict(
         "threshold": low_label_agreement,
         "notes": [note for result in rows for note in notes_on(result)],
         "test_images": test_images,
-        "train_per_class": train_per_class,
+        "originals_per_class": originals_per_class,
     }
     return board, comparisons, _curve_table(curve), summary
 
 
 def _curve(
-    baseline: Outcomes | None, others: pd.DataFrame | None, train_per_class: int, classes: int
+    baseline: Outcomes | None, others: pd.DataFrame | None, originals_per_class: float, classes: int
 ) -> list[tuple[float, Outcomes]]:
     """Real images a class with the outcomes at that size, the originals' own among them."""
     if baseline is None or others is None:
         return []
-    points = [(float(train_per_class), baseline)]
+    points = [(float(originals_per_class), baseline)]
     for _, table in others.groupby("variant", sort=False):
         points.append((float(table["originals"].iloc[0]) / classes, Outcomes.from_table(table)))
     # Sizes above what is held back are all the same size: of equals the first is kept.

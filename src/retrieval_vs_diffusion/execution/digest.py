@@ -7,8 +7,9 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from typing import Any
 from pydantic import BaseModel
 
 PACKAGE = "retrieval_vs_diffusion"
+_LARGE = 256_000_000  # bytes
+_MANY = 20_000  # files
+_LOOKED_AT = 1_000  # files of a large collection
+_END = 65_536  # bytes
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _PACKAGE_FOLDER = Path(__file__).parents[1]
 # Numbers change with these; with no other dependency.
@@ -46,6 +51,44 @@ def digest_of_path(path: Path) -> str | None:
     return None
 
 
+def digest_of_collection(paths: Iterable[Path]) -> str:
+    """Hash of files and folders that a user brings, which may be terabytes.
+
+    Up to 256 MB all content counts. Of more, the names and sizes of all files do, and the beginnings and ends
+    of a thousand of them; dates do not, for a copy is the same collection.
+    """
+    files = [(str(file.relative_to(root)), file, file.stat().st_size) for root in paths for file in _files_of(root)]
+    if sum(size for _, _, size in files) <= _LARGE and len(files) <= _MANY:
+        return digest([(name, _digest_of_file(file)) for name, file, _ in files])
+    looked_at = files[:: -(-len(files) // _LOOKED_AT)]
+    return digest([(name, size) for name, _, size in files], [_ends_of(file, size) for _, file, size in looked_at])
+
+
+def _files_of(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root]
+    found = [Path(place, name) for place, _, names in os.walk(root) for name in names]
+    return sorted(file for file in found if file.is_file())
+
+
+def _ends_of(path: Path, size: int) -> str:
+    with path.open("rb") as file:
+        beginning = file.read(_END)
+        file.seek(max(0, size - _END))
+        return hashlib.sha256(beginning + file.read(_END)).hexdigest()
+
+
+def is_large(path: Path) -> bool:
+    """Whether a file or folder is so large that its content is not read again and again."""
+    return sum(file.stat().st_size for file in _files_of(path)) > _LARGE
+
+
+def state_of_path(path: Path) -> str:
+    """Hash of what the file system says of a file or folder: names, sizes and when they were written."""
+    states = [(str(file.relative_to(path)), file.stat()) for file in _files_of(path)]
+    return digest([(name, state.st_size, state.st_mtime_ns, state.st_ctime_ns) for name, state in states])
+
+
 def _digest_of_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -55,7 +98,8 @@ def digest_of_code(function: Callable[..., Any]) -> str:
     """Hash of what a function runs: its module, all modules of this package that it imports, the libraries.
 
     Comments, docstrings and layout do not count. Values bound by ``functools.partial`` do; a part
-    among them (a frozen dataclass) counts with the code of its own module.
+    among them (a frozen dataclass) counts with the code of its own module, and with the files that its
+    property ``reads`` names.
     """
     bound: list[Any] = []
     while isinstance(function, functools.partial):
@@ -139,7 +183,9 @@ def _plain(value: Any) -> Any:
         return {"class": type(value).__qualname__, "fields": value.model_dump(mode="json", exclude_unset=True)}
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-        return {"class": type(value).__qualname__, "code": digest_of_module(type(value).__module__), "fields": named}
+        read = {"reads": digest_of_collection(value.reads)} if hasattr(value, "reads") else {}
+        code = digest_of_module(type(value).__module__)
+        return {"class": type(value).__qualname__, "code": code, "fields": named, **read}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

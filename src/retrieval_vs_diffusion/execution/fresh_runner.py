@@ -45,6 +45,7 @@ class FreshRunner(SequentialRunner):
         """
         from retrieval_vs_diffusion.pipeline_registry import whole_study
         from retrieval_vs_diffusion.world import current_study
+        from retrieval_vs_diffusion.world_parts import told
 
         self._whole = whole_study(current_study()) + pipeline
         self._freshness = Freshness(self._whole, catalog)
@@ -53,6 +54,8 @@ class FreshRunner(SequentialRunner):
         to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
         self._check_inputs(to_run, catalog)
         kept = len(pipeline.nodes) - len(stale)
+        for line in told(current_study().left_out):
+            logger.info("Strategies %s", line)
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
         if not stale:
             return {}

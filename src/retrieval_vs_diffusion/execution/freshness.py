@@ -18,7 +18,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from retrieval_vs_diffusion.execution.devices import device_found
-from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path
+from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path, is_large, state_of_path
 from retrieval_vs_diffusion.pipelines.bound import PICKS
 
 ABSENT = "absent"
@@ -101,7 +101,7 @@ class Freshness:
             path is not None
             and record is not None
             and record["fingerprint"] == self.expected(name)
-            and record["content"] == digest_of_path(path)
+            and _is_as_recorded(path, record)
         )
 
     def stale_nodes(self, pipeline: Pipeline) -> list[Node]:
@@ -132,6 +132,7 @@ class Freshness:
             "fingerprint": self.expected(name),
             "inputs": {each: self._of_input(each, node) for each in node.inputs},
             "content": digest_of_path(path),
+            **({"state": state_of_path(path)} if is_large(path) else {}),
             "seconds": round(seconds, 3),
         }
         partial = _record_path(path).with_suffix(f".{os.getpid()}.part")
@@ -160,6 +161,13 @@ def read_record(dataset: Any) -> dict[str, Any] | None:
         return json.loads(_record_path(path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def _is_as_recorded(path: Path, record: dict[str, Any]) -> bool:
+    """Whether an artifact is whole and unchanged; a large one whose files were not written to is not read again."""
+    if "state" in record and path.exists() and record["state"] == state_of_path(path):
+        return True
+    return record["content"] == digest_of_path(path)
 
 
 def _resolved(name: str, value: Any) -> Any:

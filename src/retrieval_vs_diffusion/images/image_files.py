@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,45 +27,71 @@ def image_files(folder: Path) -> Iterator[Path]:
     a dot) is left out, and so is what is no regular file: a pipe would be waited for.
     """
     root = folder.resolve()
-    found = []
-    for place, inside, files in os.walk(root, followlinks=False):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        for name in files:
-            path = Path(place, name)
-            if name.startswith(".") or path.suffix.lower() not in ENDINGS:
-                continue
-            if path.is_file() and path.resolve().is_relative_to(root):
-                found.append(path.relative_to(root))
-    yield from sorted(found, key=lambda path: path.as_posix())
+    found, waiting = [], [str(root)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                elif os.path.splitext(entry.name)[1].lower() in ENDINGS and _is_inside(entry, root):
+                    found.append(entry.path)
+    yield from sorted((Path(path).relative_to(root) for path in found), key=lambda path: path.as_posix())
 
 
-def read_image(path: Path, largest_pixels: int = LARGEST_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode a file to RGB, upright; of an animation the first picture.
+def _is_inside(entry: os.DirEntry, root: Path) -> bool:
+    if not entry.is_symlink():  # which the listing itself tells: of a million files none is asked for
+        return entry.is_file()
+    return entry.is_file() and Path(entry.path).resolve().is_relative_to(root)
 
-    Colours are converted as ``codec.decode`` does for the images that classifiers are trained on.
+
+@contextmanager
+def opened(source: Path | bytes, largest_pixels: int = LARGEST_PIXELS) -> Iterator[Image.Image]:
+    """An image that is not decoded yet; whatever goes wrong while the block decodes it is a broken image.
+
+    Args:
+        source: a file, or the encoded bytes.
+        largest_pixels: an image of more pixels is refused before it is decoded.
 
     Raises:
-        BrokenImageError: if it is not a whole image of one of ``FORMATS``, or has more than
-            ``largest_pixels`` pixels. Larger ones are refused before they are decoded.
+        BrokenImageError: if it is not a whole image of one of ``FORMATS``, or has too many pixels. The message
+            up to its first colon is the kind of fault.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's on size and broken metadata; our limit decides
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
                 if image.width * image.height > largest_pixels:
                     raise BrokenImageError(
-                        f"{image.width} x {image.height} pixels are more than the {largest_pixels:,} that are read"
+                        f"too large: {image.width} x {image.height} pixels are more than the {largest_pixels:,} "
+                        "that are read"
                     )
-                return _rgb(ImageOps.exif_transpose(image))
+                yield image
     except BrokenImageError:
         raise
     except UnidentifiedImageError as error:
         raise BrokenImageError(f"not a whole image of the formats {', '.join(FORMATS)}") from error
+    except Image.DecompressionBombError as error:  # from twice Pillow's own limit on, before ours is looked at
+        raise BrokenImageError(f"too large: {error}") from error
     except Exception as error:  # decoders raise anything on bytes that were made to break them
         raise BrokenImageError(f"not a whole image: {error or type(error).__name__}") from error
 
 
-def _rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+def read_image(source: Path | bytes, largest_pixels: int = LARGEST_PIXELS) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode a file, or its bytes, to RGB, upright; of an animation the first picture.
+
+    Colours are converted as ``codec.decode`` does for the images that classifiers are trained on.
+
+    Raises:
+        BrokenImageError: as ``opened`` says.
+    """
+    with opened(source, largest_pixels) as image:
+        return rgb(ImageOps.exif_transpose(image))
+
+
+def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """Pixels of an image of any mode, as ``codec.decode`` converts them."""
     if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
         grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)

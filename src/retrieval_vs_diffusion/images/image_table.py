@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 from jaxtyping import Int, UInt8
 
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.parquet_shards import ROWS_PER_GROUP, ParquetShards
+
+_ROWS_AT_ONCE = 8 * ROWS_PER_GROUP
 
 # `datasets` reads this from the Parquet metadata and then decodes the column as images.
 _HUGGING_FACE_FEATURES = {"info": {"features": {"image": {"_type": "Image"}}}}
@@ -57,14 +61,23 @@ class ImageTable:
     """Images with labels, captions and provenance.
 
     Args:
-        table: rows with the columns of ``SCHEMA``.
+        table: rows with the columns of ``SCHEMA``, in memory or in shards of which is read what is asked for.
         ledger: what was asked, found, refused and used when the table was made, by class; empty
             for tables that no strategy made.
     """
 
-    def __init__(self, table: pa.Table, ledger: Mapping[str, Any] | None = None) -> None:
-        self.table = table.cast(SCHEMA)
+    def __init__(self, table: pa.Table | ParquetShards, ledger: Mapping[str, Any] | None = None) -> None:
+        self._shards = table if isinstance(table, ParquetShards) else None
+        self._table = None if isinstance(table, ParquetShards) else table.cast(SCHEMA)
         self.ledger = dict(ledger or {})
+
+    @property
+    def table(self) -> pa.Table:
+        """All rows in memory."""
+        if self._table is None:
+            assert self._shards is not None  # noqa: S101  (one of the two is there)
+            self._table = self._shards.whole()
+        return self._table
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]], ledger: Mapping[str, Any] | None = None) -> ImageTable:
@@ -81,11 +94,33 @@ class ImageTable:
         return cls(pa.concat_tables([each.table for each in tables]) if tables else SCHEMA.empty_table())
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return self._source.num_rows
+
+    @property
+    def _source(self) -> pa.Table | ParquetShards:
+        return self._table if self._table is not None or self._shards is None else self._shards
 
     def column(self, name: str) -> list[Any]:
         """The values of one column as Python values (None for null)."""
-        return self.table.column(name).to_pylist()
+        return self._source.column(name).to_pylist()
+
+    def rows_with(self, name: str, values: Collection[str] | None = None) -> Int[np.ndarray, " n"]:
+        """Positions of the rows that have a value in a column, or one of ``values``, ascending."""
+        if values is not None and not values:
+            return np.zeros(0, dtype=np.int64)
+        found, start = [], 0
+        for part in self._columns(name):
+            matches = part.is_valid() if values is None else compute.is_in(part, pa.array(sorted(values), part.type))
+            found.append(start + np.flatnonzero(matches.to_numpy(zero_copy_only=False)))
+            start += len(part)
+        return np.concatenate([np.zeros(0, dtype=np.int64), *found])
+
+    def _columns(self, name: str) -> Iterator[pa.Array]:
+        """One column, a part at a time."""
+        if isinstance(self._source, ParquetShards):
+            yield from self._source.column_parts(name)
+        else:
+            yield from self._source.column(name).chunks
 
     def labels(self) -> Int[np.ndarray, " n"]:
         """The labels as integers.
@@ -93,27 +128,44 @@ class ImageTable:
         Raises:
             ValueError: if a row has no label.
         """
-        column = self.table.column("label")
+        column = self._source.column("label")
         if column.null_count:
             raise ValueError(f"{column.null_count} of {len(self)} images have no label")
         return column.to_numpy().astype(np.int64)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> ImageTable:
         """The rows at these positions, in this order."""
-        return ImageTable(self.table.take(pa.array(np.asarray(rows, dtype=np.int64))))
+        positions = np.asarray(rows, dtype=np.int64)
+        if isinstance(self._source, ParquetShards):
+            return ImageTable(self._source.take(positions))
+        return ImageTable(self.table.take(pa.array(positions)))
 
-    def first_of_each_class(self, count: int) -> ImageTable:
-        """The first ``count`` rows of each label, in the table's order; ledgers are dropped."""
+    def first_of_each_class(self, counts: int | Sequence[int]) -> ImageTable:
+        """The first ``counts`` rows of each label, in the table's order; ledgers are dropped.
+
+        Args:
+            counts: one number for all classes, or a number for each label.
+        """
         labels = self.labels()
+        limits = np.asarray(counts) if isinstance(counts, int) else np.asarray(counts)[labels]
         rank = np.empty(len(labels), dtype=np.int64)  # of each row among those of its label
         for label in np.unique(labels):
             members = np.flatnonzero(labels == label)
             rank[members] = np.arange(len(members))
-        return self.take(np.flatnonzero(rank < count))
+        return self.take(np.flatnonzero(rank < limits))
 
     def row(self, position: int) -> dict[str, Any]:
         """One row as a dictionary."""
-        return self.table.slice(position, 1).to_pylist()[0]
+        return self.rows([position])[0]
+
+    def rows(self, positions: Sequence[int] | np.ndarray) -> list[dict[str, Any]]:
+        """Rows at these positions as dictionaries, in this order."""
+        return self.take(positions).table.to_pylist()
+
+    def batches(self, size: int) -> Iterator[ImageTable]:
+        """All rows in order, at most so many at a time; ledgers are dropped."""
+        for start in range(0, len(self), size):
+            yield self.take(range(start, min(start + size, len(self))))
 
     def pixels(self) -> UInt8[np.ndarray, "n h w 3"]:
         """All images decoded to one array; they must share one size.
@@ -130,5 +182,6 @@ class ImageTable:
 
     def encoded(self) -> Iterator[bytes]:
         """The encoded bytes of each image."""
-        for value in self.table.column("image"):
-            yield value["bytes"].as_py()
+        for batch in self.batches(_ROWS_AT_ONCE):
+            for value in batch.table.column("image"):
+                yield value["bytes"].as_py()

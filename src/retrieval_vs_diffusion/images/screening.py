@@ -16,7 +16,7 @@ from retrieval_vs_diffusion.images.near_duplicates import THUMBNAIL, NearDuplica
 if TYPE_CHECKING:
     import pandas as pd
 
-REASONS = ("broken", "black", "duplicate", "leak", "below_floor")
+REASONS = ("broken", "black", "duplicate", "leak", "below_floor", "dead")
 
 
 def reason_of(refused: str) -> str:

@@ -1,9 +1,8 @@
-"""CLIP image and text towers through open_clip: any of its models by name, tag or local folder."""
+"""CLIP image and text towers through open_clip: any of its models by name, file, folder or hub address."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's image tower)
+from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, text_configuration
+from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
+from retrieval_vs_diffusion.models.hub import fetch_file
+from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.progress import progress
-
-_PARTS = ("open_clip_config.json", "open_clip_model.safetensors")
 
 
 class Clip:
@@ -90,53 +91,113 @@ class Clip:
 
 
 def load_clip(model: str, checkpoint: str | None = None) -> Clip:
-    """Load CLIP to the CPU from a local open_clip folder, or one of open_clip's models by name and tag.
+    """Load CLIP to the CPU, from safetensors alone.
 
     Args:
-        model: a folder with ``open_clip_config.json`` and ``open_clip_model.safetensors``, or a model
-            name such as ``ViT-B-32``.
-        checkpoint: with a model name: its pretrained tag or a local safetensors file.
+        model: a folder with ``open_clip_config.json`` and ``open_clip_model.safetensors``, a hub address such as
+            ``hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K``, or one of open_clip's names such as ``ViT-B-32``.
+        checkpoint: with a name: its pretrained tag or a local safetensors file. A file of OpenAI's, MetaCLIP's or
+            DFN's weights needs a name that ends in ``-quickgelu``; a tag does not.
 
     Raises:
-        UserError: if the folder lacks a part, or the name or tag is unknown.
+        UserError: if the folder lacks a part, the name or tag is unknown, the weights cannot be fetched, are cut off,
+            or are another model's.
     """
     import open_clip
 
-    if Path(model).is_dir():
-        for part in _PARTS:
-            if not (Path(model) / part).is_file():
-                raise UserError(f"CLIP folder {model} lacks {part}; a whole one holds {' and '.join(_PARTS)}")
-        described = _text_configuration(Path(model))
-        own_tokenizer = described.get("hf_tokenizer_name") and not (Path(model) / "vocab.json").is_file()
-        if own_tokenizer and not (Path(model) / "tokenizer.json").is_file():
-            raise UserError(f"CLIP folder {model} lacks tokenizer.json, though its configuration names a tokenizer")
-        address = f"local-dir:{model}"
-        network = open_clip.create_model(address)
-        return Clip(network, open_clip.get_tokenizer(address), _name_of(Path(model)), torch.device("cpu"))
+    if Path(model).is_dir() or model.startswith("hf-hub:"):
+        if checkpoint is not None:
+            raise UserError(f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; leave it null")
+        return _load_folder(model)
     if "/" in model:
         raise UserError(f"clip.model: there is no folder {model}; give a folder or a name such as ViT-B-32")
     if model not in open_clip.list_models():
         raise UserError(f'clip.model: open_clip has no "{model}"; {did_you_mean(model, open_clip.list_models())}')
+    weights = _find_weights(model, checkpoint)
+    where = "clip.checkpoint" if str(weights.file) == checkpoint else "clip.model"
+    shapes = read_header(weights.file, where).shapes
+    tokenizer = _tokenizer(model, model, open_clip.get_model_config(model)["text_cfg"])
+    network = _create(
+        model, weights.file, force_quick_gelu=weights.quick_gelu, force_preprocess_cfg=dict(weights.preprocessing)
+    )
+    for key, value in network.state_dict().items():
+        # open_clip stretches position embeddings to another image size or context, and says nothing.
+        if re.search(r"pos(itional)?_embed(ding)?$", key) and shapes.get(key, value.shape) != tuple(value.shape):
+            raise UserError(_is_another(model, weights.file, f"{key} is {list(shapes[key])}, not {list(value.shape)}"))
+    return Clip(network, tokenizer, weights.name, torch.device("cpu"))
+
+
+def _find_weights(model: str, checkpoint: str | None) -> ClipWeights:
+    import open_clip
+
     tags = open_clip.list_pretrained_tags_by_model(model)
-    if checkpoint is None or (checkpoint not in tags and not Path(checkpoint).is_file()):
-        raise UserError(
-            f'clip.checkpoint: found "{checkpoint}"; {model} takes a local file or one of {", ".join(tags)}'
+    if checkpoint in tags:
+        return weights_of_tag(model, str(checkpoint))
+    if checkpoint is None or not Path(checkpoint).is_file():
+        known = (
+            f"a local file or one of {', '.join(tags)}" if tags else "a local file; open_clip knows no weights of it"
         )
-    if checkpoint not in tags and not checkpoint.endswith(".safetensors"):
+        raise UserError(f'clip.checkpoint: found "{checkpoint}"; {model} takes {known}')
+    if not checkpoint.endswith(".safetensors"):
         raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
-    network = open_clip.create_model(model, pretrained=checkpoint)
-    return Clip(network, open_clip.get_tokenizer(model), f"{model}/{checkpoint}", torch.device("cpu"))
+    return weights_of_file(model, Path(checkpoint))
 
 
-def _text_configuration(folder: Path) -> dict[str, Any]:
-    """The part of an open_clip configuration that describes the text tower."""
+def _load_folder(model: str) -> Clip:
+    folder = folder_of_hub(model) if model.startswith("hf-hub:") else Path(model)
+    described = text_configuration(folder)
+    read_header(folder / WEIGHTS, "clip.model")
+    address = f"local-dir:{folder}"
+    tokenizer = _tokenizer(address, model, {**described, "hf_tokenizer_name": None})
+    network = _create(address, folder / WEIGHTS)
+    # Named by its weights, so that embeddings of another model in a folder of this name do not mix in.
+    name = f"{model if folder != Path(model) else folder.name}-{hash_of(folder / WEIGHTS)}"
+    return Clip(network, tokenizer, name, torch.device("cpu"))
+
+
+def _tokenizer(address: str, model: str, described: dict[str, Any]) -> Any:
+    """The tokenizer of open_clip's address, after what is needed of the hub besides weights was asked for."""
+    import open_clip
+
+    remedy = "all of the repository that has the weights, then clip.model: /path/to/folder"
+    needed = {
+        "config.json": described.get("hf_model_name"),
+        "tokenizer_config.json": described.get("hf_tokenizer_name"),
+    }
+    for filename, repository in needed.items():
+        if repository:
+            fetch_file(repository, filename, f"clip.model: {model}", remedy)
     try:
-        return dict(json.loads((folder / _PARTS[0]).read_text())["model_cfg"]["text_cfg"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"CLIP folder {folder}: {_PARTS[0]} is no open_clip configuration ({error!r})") from error
+        return open_clip.get_tokenizer(address)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"clip.model: {model} has no tokenizer that can be read ({_line(error)}); bring {remedy}"
+        ) from error
 
 
-def _name_of(folder: Path) -> str:
-    """Name of a local model: its folder and a hash of its weights, so that embeddings of another one do not mix in."""
-    with (folder / _PARTS[1]).open("rb") as file:
-        return f"{folder.name}-{hashlib.file_digest(file, 'sha256').hexdigest()[:8]}"
+def _create(address: str, weights: Path, **how: Any) -> Any:
+    import open_clip
+
+    pretrained = None if address.startswith("local-dir:") else str(weights)
+    try:
+        return open_clip.create_model(address, pretrained=pretrained, **how)
+    except Exception as error:  # open_clip adapts weights before it loads them: others' can break it anywhere
+        raise UserError(_is_another(address.removeprefix("local-dir:"), weights, _first_difference(error))) from error
+
+
+def _is_another(model: str, weights: Path, difference: str) -> str:
+    return f"clip.model: {weights} holds another model than {model} ({difference}); give the one that it belongs to"
+
+
+def _first_difference(error: Exception) -> str:
+    """What of torch's list of all differences tells the most."""
+    text = str(error)
+    if found := re.search(r"size mismatch for (\S+):.*?Size\((.*?)\) from.*?Size\((.*?)\)", text):
+        return f"{found[1]} is {found[2]}, not {found[3]}"
+    if found := re.search(r'(Missing|Unexpected) key\(s\) in state_dict: "(.*?)"', text):
+        return f"{found[2]} is {'missing' if found[1] == 'Missing' else 'too many'}"
+    return _line(error)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:150] or type(error).__name__

@@ -1,23 +1,24 @@
-"""A Stable Diffusion pipeline, run image by image reproducibly."""
+"""A diffusion model of any family, run image by image reproducibly."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from retrieval_vs_diffusion.errors import UserError, did_you_mean
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
+from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
+from retrieval_vs_diffusion.models.offload import offloads, place, take_back
 from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.models.schedulers import make_scheduler
 from retrieval_vs_diffusion.progress import progress
-
-if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ Condition: TypeAlias = str | Float[torch.Tensor, "l d"]
 
 
 class Diffusion:
-    """A Stable Diffusion pipeline whose every image depends on its own seed and condition alone.
+    """A diffusion pipeline whose every image depends on its own seed and condition alone.
 
     The last batch is padded to the batch size and each prompt is encoded by itself, so an image is
     computed in the same shapes whatever else is made in the same run: on one machine its bytes are the
@@ -36,44 +37,57 @@ class Diffusion:
         pipeline: a diffusers pipeline; its components are used as they are.
         checkpoint: what its images are labelled with.
         device: where it runs.
+        offload: ``model`` or ``sequential``: what of it a GPU holds at a time; None for everything.
+
+    Raises:
+        UserError: if no family is known for the pipeline.
     """
 
-    def __init__(self, pipeline: StableDiffusionPipeline, checkpoint: str, device: torch.device) -> None:
-        self.pipeline = pipeline.to(device)
+    def __init__(self, pipeline: Any, checkpoint: str, device: torch.device, offload: str | None = None) -> None:
+        self.family = family_of_pipeline(pipeline)
+        self.pipeline = pipeline
         self.pipeline.set_progress_bar_config(disable=True)
         self.checkpoint = checkpoint
         self.device = device
-        self._encoded: dict[str, torch.Tensor] = {}
+        self._offload = offload
+        self._placed: Any = None
+        self._place(pipeline)
+        self._encoded: dict[str, Encoded] = {}
         self._told_of_cut = False
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
-        return Diffusion(self.pipeline, self.checkpoint, device)
+        if self._offload is not None and not offloads(device, self._offload):
+            logger.info("diffusion.offload: %s is left out on %s; it is for CUDA", self._offload, device.type)
+        return Diffusion(self.pipeline, self.checkpoint, device, self._offload)
 
     @property
     def image_size(self) -> int:
         """Pixels a side of the images that the model was trained on."""
         return int(self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor)
 
-    @torch.no_grad()
     def encode(self, prompt: str) -> Float[torch.Tensor, "l d"]:
-        """The text encoder's output for a prompt, kept for the next time."""
-        if prompt not in self._encoded:
-            self._tell_if_cut(prompt)
-            self._encoded[prompt] = self.pipeline.encode_prompt(prompt, self.device, 1, False)[0][0]
-        return self._encoded[prompt]
+        """The text encoder's output for a prompt, kept for the next time.
+
+        Raises:
+            UserError: if the family's prompts are more than one matrix.
+        """
+        self._check_learns("conditioning vectors and fine-tuned denoisers")
+        return self._encode(prompt)["prompt_embeds"]
 
     def add_words(self, words: Mapping[str, Float[torch.Tensor, "v d"]]) -> None:
         """Teach the text encoder pseudo-words of one or more vectors (Gal et al. 2022).
 
         Raises:
-            UserError: if the vectors are of another width than the text encoder's.
+            UserError: if the vectors are of another width than the text encoder's, or it has more than one.
         """
+        self._check_learns("pseudo-words")
         width = self.pipeline.text_encoder.config.hidden_size
         for word, vectors in words.items():
             self._check_width(f"pseudo-word {word} has vectors", vectors.shape[-1], width)
-        # All at once: each call makes the whole table of embeddings anew.
-        self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
+        with self._whole():
+            # All at once: each call makes the whole table of embeddings anew.
+            self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
         self._encoded.clear()
 
     def add_low_rank_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
@@ -82,17 +96,19 @@ class Diffusion:
         Raises:
             UserError: if they are of another model.
         """
+        self._check_learns("LoRA weights")
         modules = {name for name, _ in self.pipeline.unet.named_modules()}
         # diffusers leaves out what it does not know, and says so in a log alone.
         strange = [key for key in weights if key.removeprefix("unet.").split(".lora")[0] not in modules]
         if strange or not weights:
             raise self._do_not_fit("LoRA", KeyError(strange[0] if strange else "there are none"))
-        try:
-            self.pipeline.load_lora_weights(dict(weights))
-        except (RuntimeError, ValueError) as error:
-            raise self._do_not_fit("LoRA", error) from error
-        self.pipeline.fuse_lora()
-        self.pipeline.unload_lora_weights()
+        with self._whole():
+            try:
+                self.pipeline.load_lora_weights(dict(weights))
+            except (RuntimeError, ValueError) as error:
+                raise self._do_not_fit("LoRA", error) from error
+            self.pipeline.fuse_lora()
+            self.pipeline.unload_lora_weights()
 
     def replace_denoiser(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Give the UNet other weights.
@@ -100,16 +116,18 @@ class Diffusion:
         Raises:
             UserError: if they are of another model.
         """
-        try:
-            self.pipeline.unet.load_state_dict(dict(weights))
-        except RuntimeError as error:
-            raise self._do_not_fit("denoiser", error) from error
+        self._check_learns("fine-tuned denoisers")
+        with self._whole():
+            try:
+                self.pipeline.unet.load_state_dict(dict(weights))
+            except RuntimeError as error:
+                raise self._do_not_fit("denoiser", error) from error
 
     def text_to_image(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str = "generating"
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Make one image for each condition and seed, in their order."""
-        self._use_scheduler(sampling.scheduler)
+        self._use(self.pipeline, sampling)
         for batch in _padded(len(conditions), sampling.batch_size, description):
             images = self.pipeline(
                 height=sampling.resolution,
@@ -133,11 +151,8 @@ class Diffusion:
             images: of any sizes; they become squares of the resolution asked for.
             strength: how far into the noise, in (0, 1]; SDEdit's t0. At least one step is made.
         """
-        from diffusers import StableDiffusionImg2ImgPipeline
-
-        self._use_scheduler(sampling.scheduler)
-        pipeline = StableDiffusionImg2ImgPipeline(**self.pipeline.components, requires_safety_checker=False)
-        pipeline.set_progress_bar_config(disable=True)
+        pipeline = self.family.image_to_image(self.pipeline)
+        self._use(pipeline, sampling)
         # diffusers makes int(steps * strength) steps: with fewer than one it would fail.
         strength = min(1.0, max(strength, 1.001 / sampling.steps))
         size = sampling.resolution or self.image_size
@@ -153,11 +168,12 @@ class Diffusion:
     def _arguments(
         self, batch: list[int], conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
     ) -> dict[str, Any]:
-        guided = sampling.guidance_scale > 1
-        negative = self.encode(sampling.negative_prompt or "")
+        shown = [self._shown(conditions[index]) for index in batch]
+        if sampling.guidance_scale > 1:
+            away = self._away_from(sampling.negative_prompt)
+            shown = [{**each, **{f"negative_{name}": value for name, value in away.items()}} for each in shown]
         return {
-            "prompt_embeds": torch.stack([self._embedding(conditions[index]) for index in batch]),
-            "negative_prompt_embeds": negative.expand(len(batch), *negative.shape) if guided else None,
+            **{name: torch.stack([each[name] for each in shown]) for name in shown[0]},
             "num_inference_steps": sampling.steps,
             "guidance_scale": sampling.guidance_scale,
             # One generator an image, on the CPU: the same noise on every device.
@@ -165,12 +181,45 @@ class Diffusion:
             "output_type": "np",
         }
 
-    def _embedding(self, condition: Condition) -> Float[torch.Tensor, "l d"]:
+    def _shown(self, condition: Condition) -> Encoded:
         if isinstance(condition, str):
-            return self.encode(condition)
+            return self._encode(condition)
+        self._check_learns("conditions in place of prompts")
         width = self.pipeline.unet.config.cross_attention_dim
         self._check_width("a condition has vectors", condition.shape[-1], width)
-        return condition.to(self.device, self.pipeline.dtype)
+        return {"prompt_embeds": condition.to(self.device, self.pipeline.dtype)}
+
+    def _away_from(self, negative_prompt: str | None) -> Encoded:
+        if negative_prompt is not None:
+            return self._encode(negative_prompt)
+        return self.family.without_prompt(self.pipeline, self._encode(""))
+
+    @torch.no_grad()
+    def _encode(self, prompt: str) -> Encoded:
+        """One prompt alone, whatever else is encoded: its numbers do not depend on its company."""
+        if prompt not in self._encoded:
+            self._tell_if_cut(prompt)
+            self._encoded[prompt] = self.family.encode(self.pipeline, prompt, self.device)
+        return self._encoded[prompt]
+
+    def _use(self, pipeline: Any, sampling: Sampling) -> None:
+        """Make a pipeline ready to sample."""
+        pipeline.scheduler = make_scheduler(sampling.scheduler, self.pipeline.scheduler.config, self.checkpoint)
+        self._place(pipeline)
+
+    def _place(self, pipeline: Any) -> None:
+        if pipeline is not self._placed and (self._placed is None or offloads(self.device, self._offload)):
+            place(pipeline, self.device, self._offload)
+            self._placed = pipeline
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """The pipeline in one place while its weights are exchanged."""
+        take_back(self.pipeline)
+        yield
+        if offloads(self.device, self._offload):
+            place(self.pipeline, self.device, self._offload)
+            self._placed = self.pipeline
 
     def _tell_if_cut(self, prompt: str) -> None:
         """Warn of the first prompt that is longer than what the text encoder reads."""
@@ -187,6 +236,13 @@ class Diffusion:
                 tokenizer.model_max_length,
             )
 
+    def _check_learns(self, what: str) -> None:
+        if not self.family.learns:
+            raise UserError(
+                f"personalise: {what} are not for {self.family.name}, which {self.checkpoint} is; leave the strategy's "
+                "personalise out, or bring Stable Diffusion 1.x or 2.x"
+            )
+
     def _do_not_fit(self, what: str, error: Exception) -> UserError:
         reason = " ".join(str(error).split())  # torch names every tensor, a line each
         shown = f"{reason[:200]}..." if len(reason) > 200 else reason
@@ -198,33 +254,6 @@ class Diffusion:
                 f"{what} of width {found}, the text encoder of {self.checkpoint} has {width}: "
                 "learn it again for this model"
             )
-
-    def _use_scheduler(self, name: str) -> None:
-        import diffusers
-
-        known = [
-            each for each in dir(diffusers) if each.endswith("Scheduler") and not each.startswith(("Flax", "get_"))
-        ]
-        if name not in known:
-            raise UserError(f'sampling.scheduler: diffusers has no "{name}"; {did_you_mean(name, known)}')
-        try:
-            scheduler = getattr(diffusers, name).from_config(self.pipeline.scheduler.config)
-        except (TypeError, ValueError, ImportError) as error:
-            raise UserError(f"sampling.scheduler: {name} cannot be made for {self.checkpoint} ({error})") from error
-        if not _samples_images(scheduler):
-            raise UserError(
-                f"sampling.scheduler: {name} is of another kind of model; DPMSolverMultistepScheduler will do"
-            )
-        self.pipeline.scheduler = scheduler
-
-
-def _samples_images(scheduler: Any) -> bool:
-    """Whether a scheduler has what Stable Diffusion's pipelines call, and its steps take nothing else."""
-    called = ("init_noise_sigma", "scale_model_input", "add_noise", "step")
-    if not all(hasattr(scheduler, each) for each in called):
-        return False
-    asked = [each for each in inspect.signature(scheduler.step).parameters.values() if each.default is each.empty]
-    return len(asked) <= 3  # the model's output, the time and the image
 
 
 def _padded(n: int, batch_size: int, description: str) -> Iterator[list[int]]:

@@ -1,35 +1,169 @@
-"""Stable Diffusion 1.x directories in diffusers' layout: checked, then loaded from safetensors alone."""
+"""Diffusion models from disk, from safetensors alone: a directory in diffusers' layout, or one file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models.diffusion import Diffusion
+from retrieval_vs_diffusion.models.diffusion_families import family_of_class, family_of_file
+from retrieval_vs_diffusion.models.diffusion_families.family import Family
+from retrieval_vs_diffusion.models.offload import OFFLOADS
+from retrieval_vs_diffusion.models.safetensors_header import read_header
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-_WITH_WEIGHTS = ("unet", "vae", "text_encoder")
+_PICKLES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
 
-def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
-    """Load a Stable Diffusion 1.x directory in diffusers' layout to the CPU, from safetensors alone.
+def load_diffusion(
+    path: str | None, precision: str = "float32", attention_slicing: bool = False, offload: str | None = None
+) -> Diffusion:
+    """Load a diffusion model of any known family to the CPU, without a network.
 
     Args:
-        path: the directory.
-        precision: ``float32``, ``bfloat16`` or ``float16``.
+        path: a directory in diffusers' layout, or one .safetensors file in the layout of the original code.
+        precision: ``float32``, ``bfloat16`` or ``float16``; all of them run on the CPU too.
+        attention_slicing: computes attention a part at a time: less memory, slower, other last bits.
+        offload: what a GPU holds at a time: ``model``, the part that runs; ``sequential``, the layer that runs, which
+            is slow; None for everything.
 
     Raises:
-        UserError: if the directory is not there or lacks a part, or the precision is unknown.
+        UserError: if no path is given, nothing of a known family is there, a part is missing or cut off, or a setting
+            is unknown.
     """
     if precision not in PRECISIONS:
-        raise UserError(f'models.precision: found "{precision}"; {did_you_mean(precision, PRECISIONS)}')
-    check_directory(Path(path))
-    from diffusers import StableDiffusionPipeline
+        raise UserError(f'diffusion.precision: found "{precision}"; {did_you_mean(precision, PRECISIONS)}')
+    if offload is not None and offload not in OFFLOADS:
+        raise UserError(f'diffusion.offload: found "{offload}"; {did_you_mean(offload, OFFLOADS)}')
+    if path is None:
+        raise UserError("diffusion.path: is not given; a directory in diffusers' layout or a .safetensors file will do")
+    _be_quiet()
+    dtype = getattr(torch, precision)
+    load = _load_file if Path(path).is_file() else _load_directory
+    pipeline, name = load(Path(path), dtype)
+    if attention_slicing:
+        pipeline.enable_attention_slicing()
+    return Diffusion(pipeline, checkpoint=name, device=torch.device("cpu"), offload=offload)
+
+
+def check_directory(path: Path) -> Family:
+    """Check that a directory is whole before anything is loaded from it, and give its family.
+
+    Raises:
+        UserError: naming what is missing.
+    """
+    if not path.is_dir():
+        raise UserError(f"diffusion.path: there is no directory or file {path}; give one that is there")
+    if not (path / "model_index.json").is_file():
+        raise UserError(f"diffusion model {path} lacks model_index.json; it must be in diffusers' layout")
+    try:
+        declared = dict(json.loads((path / "model_index.json").read_text()))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"diffusion model {path}: model_index.json is no JSON ({error}); bring the file again"
+        ) from error
+    family = family_of_class(declared.get("_class_name"), f"{path}, by its model_index.json,")
+    for part in family.parts:
+        if part not in declared or not (path / part).is_dir():
+            whole = ", ".join(family.parts)
+            raise UserError(f"diffusion model {path} lacks its part {part}/; a whole one holds {whole}")
+    for part in family.with_weights:
+        if list((path / part).glob("*.safetensors")):
+            continue
+        pickles = [file.name for file in (path / part).iterdir() if file.suffix in _PICKLES]
+        found = "none is there"
+        if pickles:
+            found = (
+                f"found {pickles[0]}, a pickle, which can run code when read; if you trust it, convert it: "
+                f'python -c "import diffusers; diffusers.{family.pipeline}.from_pretrained('
+                f"'{path}', use_safetensors=False).save_pretrained('{path}-safetensors')\""
+            )
+        raise UserError(f"diffusion model {path}: {part}/ needs a .safetensors file, {found}")
+    return family
+
+
+def _load_directory(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
+    import diffusers
+
+    family = check_directory(path)
+    variant = _variant(path, family, dtype)
+    named = {part: _tensors(path / part, variant) for part in family.with_weights}
+    try:
+        pipeline = getattr(diffusers, family.pipeline).from_pretrained(
+            str(path),
+            dtype=dtype,
+            variant=variant,
+            use_safetensors=True,
+            local_files_only=True,
+            **family.loading,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"diffusion model {path} cannot be loaded ({reason}); bring it again") from error
+    for part, names in named.items():
+        lacking = _lacking(getattr(pipeline, part), names)
+        if lacking is not None:
+            raise UserError(f"diffusion model {path}: the weights in {part}/ lack {lacking}; bring them again")
+    return pipeline, f"{path.name}-{_hash_of(path, family)}"
+
+
+def _load_file(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
+    if path.suffix != ".safetensors":
+        why = "is a pickle, which can run code when read" if path.suffix in _PICKLES else "is no .safetensors file"
+        raise UserError(f"diffusion.path: {path} {why}; bring the same model as .safetensors, or its directory")
+    family, single_file = family_of_file(path, read_header(path, "diffusion.path"))
+    with path.open("rb") as file:
+        digits = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    return single_file.load(path, family.pipeline, dtype, **family.loading), f"{path.stem}-{digits}"
+
+
+def _variant(path: Path, family: Family, dtype: torch.dtype) -> str | None:
+    """Which of two sets of weights is loaded: ``fp16`` if half precision is asked for, or nothing else is there."""
+    parts = [path / part for part in family.with_weights]
+    half, whole = (all(_files(part, variant) for part in parts) for variant in ("fp16", None))
+    return "fp16" if half and (dtype == torch.float16 or not whole) else None
+
+
+def _files(part: Path, variant: str | None) -> list[Path]:
+    """The weights of a part: of a variant such as ``fp16``, or those whose name has no variant."""
+    files = sorted(part.glob("*.safetensors"))
+    return [file for file in files if (file.stem.endswith(f".{variant}") if variant else "." not in file.stem)]
+
+
+def _tensors(part: Path, variant: str | None) -> set[str]:
+    """The names of all tensors of a part; each header is read, so what is cut off is told."""
+    files = _files(part, variant) or _files(part, None)
+    return {name for file in files for name in read_header(file, "diffusion.path").shapes}
+
+
+def _lacking(module: torch.nn.Module, names: set[str]) -> str | None:
+    """A parameter that the files did not fill: diffusers leaves it without memory, transformers draws it at random."""
+    import diffusers
+
+    known = {name.removeprefix("text_model.") for name in names}  # transformers 4 kept the encoder under this name
+    drawn = not isinstance(module, diffusers.ModelMixin)
+    for name, value in module.named_parameters():
+        if value.is_meta or (drawn and name.removeprefix("text_model.") not in known):
+            return name
+    return None
+
+
+def _hash_of(path: Path, family: Family) -> str:
+    """Hash of a directory's weights, so that a row tells which model made its image."""
+    hashes = []
+    for part in family.with_weights:
+        for weights in sorted((path / part).glob("*.safetensors")):
+            with weights.open("rb") as file:
+                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:8]
+
+
+def _be_quiet() -> None:
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
@@ -37,54 +171,3 @@ def load_diffusion(path: str, precision: str = "float32") -> Diffusion:
     diffusers_logging.set_verbosity_error()  # it tells of every prompt that is cut; Diffusion tells once
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()  # else each added pseudo-word is explained at length
-    variant = "fp16" if list(Path(path, "unet").glob("*.fp16.safetensors")) else None
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        path,
-        dtype=getattr(torch, precision),
-        variant=variant,
-        use_safetensors=True,
-        local_files_only=True,
-        safety_checker=None,
-        requires_safety_checker=False,
-    )
-    return Diffusion(pipeline, checkpoint=_name_of(Path(path)), device=torch.device("cpu"))
-
-
-def check_directory(path: Path) -> None:
-    """Check that a Stable Diffusion directory is whole before anything is loaded from it.
-
-    Raises:
-        UserError: naming what is missing.
-    """
-    if not path.is_dir():
-        raise UserError(f"diffusion model: there is no directory {path}; give one in diffusers' layout")
-    if not (path / "model_index.json").is_file():
-        raise UserError(f"diffusion model {path} lacks model_index.json; it must be in diffusers' layout")
-    try:
-        declared = json.loads((path / "model_index.json").read_text())
-    except ValueError as error:
-        raise UserError(
-            f"diffusion model {path}: model_index.json is no JSON ({error}); bring the file again"
-        ) from error
-    for part in _PARTS:
-        if part not in declared or not (path / part).is_dir():
-            raise UserError(f"diffusion model {path} lacks its part {part}/; a whole one holds {', '.join(_PARTS)}")
-    for part in _WITH_WEIGHTS:
-        if not list((path / part).glob("*.safetensors")):
-            pickles = [file.name for file in (path / part).glob("*.bin")]
-            found = (
-                f"found {pickles[0]}, a pickle, which can run code when read; convert it"
-                if pickles
-                else "none is there"
-            )
-            raise UserError(f"diffusion model {path}: {part}/ needs a .safetensors file, {found}")
-
-
-def _name_of(path: Path) -> str:
-    """Name of a checkpoint: its folder and a hash of its weights, so that a row tells which model made its image."""
-    hashes = []
-    for part in _WITH_WEIGHTS:
-        for weights in sorted((path / part).glob("*.safetensors")):
-            with weights.open("rb") as file:
-                hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return f"{path.name}-{hashlib.sha256(''.join(hashes).encode()).hexdigest()[:8]}"

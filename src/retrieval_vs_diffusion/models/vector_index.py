@@ -2,64 +2,192 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.embeddings import Embeddings
+from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists, said_by_faiss
+from retrieval_vs_diffusion.models.index_settings import IndexSettings
 
-@dataclass(frozen=True)
-class Embeddings:
-    """CLIP embeddings of a pool's images.
-
-    Args:
-        vectors: unit vectors; row i belongs to row i of the pool.
-        clip_name: the model that made them.
-        seconds: that it took.
-    """
-
-    vectors: Float[np.ndarray, "n d"]
-    clip_name: str
-    seconds: float = 0.0
+__all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
 
 
 @dataclass(frozen=True)
 class VectorIndex:
-    """Unit vectors searched by inner product.
+    """Unit vectors searched by inner product, exactly or not.
 
     Args:
         faiss_index: the index; entry i is row i of the pool.
         clip_name: the CLIP model whose embeddings it holds.
+        embeddings: what it was built from; where they are given, ``vectors`` reads them.
+        path: the file of an index that other tools made; it stays where it is.
+
+    Raises:
+        UserError: if index and embeddings differ in number, dimensions or model.
     """
 
     faiss_index: Any
     clip_name: str
+    embeddings: Embeddings | None = None
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.embeddings is not None:
+            self._check_goes_with(self.embeddings)
 
     def __len__(self) -> int:
         return self.faiss_index.ntotal
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a vector."""
+        return self.faiss_index.d
+
+    @property
+    def exact(self) -> bool:
+        """Whether a search compares a query with every vector in single precision."""
+        import faiss
+
+        return isinstance(self.faiss_index, faiss.IndexFlat)
+
+    @property
+    def described(self) -> str:
+        """In words, e.g. ``IVF1024,SQ8 (approximate, reads 64 of 1024 lists)``."""
+        factory = factory_of(self.faiss_index)
+        if self.exact:
+            return f"{factory} (exact)"
+        lists = inverted_lists(self.faiss_index)
+        reads = f", reads {lists.nprobe} of {lists.nlist} lists" if lists is not None else ""
+        return f"{factory} (approximate{reads})"
+
+    def with_embeddings(self, embeddings: Embeddings) -> VectorIndex:
+        """The same index, which gives these embeddings as its vectors.
+
+        Raises:
+            UserError: if they are not those that it holds.
+        """
+        return replace(self, embeddings=embeddings)
 
     def search(
         self, queries: Float[np.ndarray, "q d"], k: int
     ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
         """Similarities and pool rows of the k nearest images of each query, nearest first.
 
+        An approximate index gives the similarities of its codes, and may find fewer than k: what is missing stands
+        at the end as row -1 with similarity -inf. Squared distances of an L2 index become 1 - distance / 2, which
+        is the inner product of unit vectors; the queries must be unit vectors then.
+
         Raises:
             ValueError: if the index holds fewer than k vectors.
+            UserError: if the queries have other dimensions than the index, or it numbers its vectors otherwise.
         """
+        import faiss
+
         if k > len(self):
             raise ValueError(f"asked for {k} neighbours of an index that holds {len(self)}")
-        return self.faiss_index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        if queries.shape[1] != self.width:
+            raise UserError(
+                f"the index holds {self.width}-d embeddings of {self.clip_name}, the queries have "
+                f"{queries.shape[1]} dimensions: take the CLIP model that made the embeddings, or embed the pool again"
+            )
+        similarities, rows = self.faiss_index.search(queries, k)
+        if self.faiss_index.metric_type == faiss.METRIC_L2:
+            similarities = 1 - similarities / 2
+        similarities[rows < 0] = -np.inf
+        if rows.size and rows.max() >= len(self):
+            raise UserError(
+                f"{self._origin}: gives number {rows.max()} to one of its {len(self)} vectors; "
+                "take an index whose entry i is row i of the embeddings"
+            )
+        return similarities, rows
 
     def vectors(self, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n d"]:
-        """The embeddings of these pool rows."""
-        return self.faiss_index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
+        """The embeddings of these pool rows; those that the index can restore from its codes where none are given.
+
+        Raises:
+            UserError: if the index restores none.
+        """
+        import faiss
+
+        if self.embeddings is not None:
+            return self.embeddings.rows(np.asarray(rows, dtype=np.int64))
+        lists = inverted_lists(self.faiss_index)
+        # FAISS 1.15.1 ends the process where such lists are to be restored.
+        unrestorable = lists is not None and isinstance(faiss.downcast_index(lists), faiss.IndexIVFFastScan)
+        said = "its fast-scan lists cannot be restored"
+        if not unrestorable:
+            try:
+                if lists is not None and lists.direct_map.no():
+                    lists.make_direct_map()  # 8 bytes a vector, once
+                return self.faiss_index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
+            except RuntimeError as error:
+                said = said_by_faiss(error)
+        raise UserError(
+            f"{self._origin}: {type(self.faiss_index).__name__} gives no vectors back ({said}); "
+            "give the embeddings that it was built from"
+        )
+
+    @property
+    def _origin(self) -> str:
+        return str(self.path) if self.path else f"the index over embeddings of {self.clip_name}"
+
+    def _check_goes_with(self, embeddings: Embeddings) -> None:
+        if embeddings.clip_name != self.clip_name:
+            raise UserError(
+                f"{self._origin}: holds vectors of {self.clip_name}, {embeddings.origin} has embeddings of "
+                f"{embeddings.clip_name}: build the index again, or name the model that made both"
+            )
+        if len(self) != len(embeddings):
+            raise UserError(
+                f"{self._origin}: holds {len(self)} vectors, {embeddings.origin} has {len(embeddings)}: "
+                "take an index and embeddings of the same images, or build the index again"
+            )
+        if len(self) and self.width != embeddings.width:
+            raise UserError(
+                f"{self._origin}: holds vectors of {self.width} dimensions, {embeddings.origin} has "
+                f"{embeddings.width}: take an index and embeddings of the same CLIP model, or build the index again"
+            )
 
 
-def build_index(embeddings: Embeddings) -> VectorIndex:
-    """An exact inner-product index."""
-    import faiss
+def build_index(embeddings: Embeddings, settings: IndexSettings | None = None, seed: int = 0) -> VectorIndex:
+    """An index for search by inner product; or the one at ``settings.path``, where that is given.
 
-    index = faiss.IndexFlatIP(embeddings.vectors.shape[1])
-    index.add(np.ascontiguousarray(embeddings.vectors, dtype=np.float32))
-    return VectorIndex(index, embeddings.clip_name)
+    Args:
+        embeddings: of the pool; they stay with the index.
+        settings: which index; without them an exact one for small pools, see ``IndexSettings``.
+        seed: draws the sample that an approximate one is trained on.
+
+    Raises:
+        UserError: if the settings do not fit the embeddings.
+    """
+    from retrieval_vs_diffusion.models.index_training import make_faiss_index
+
+    settings = settings or IndexSettings()
+    if settings.path is not None:
+        return refer_to_index(settings.path, embeddings, settings.nprobe)
+    return VectorIndex(make_faiss_index(embeddings, settings, seed), embeddings.clip_name, embeddings)
+
+
+def refer_to_index(path: str | Path, embeddings: Embeddings, nprobe: int | None = None) -> VectorIndex:
+    """An index that other tools made over these embeddings, referred to where it lies.
+
+    Args:
+        path: the file.
+        embeddings: entry i of the index is their row i.
+        nprobe: inverted lists that a query reads; without it the file's number, or, where that is FAISS's initial
+            1, the number that an index of ours would get.
+
+    Raises:
+        UserError: if it cannot be read, or was not made over these embeddings.
+    """
+    from retrieval_vs_diffusion.models.foreign_index import check_holds, open_foreign
+
+    index = VectorIndex(open_foreign(path, nprobe), embeddings.clip_name, embeddings, Path(path).absolute())
+    check_holds(index, embeddings)
+    return index

@@ -38,7 +38,7 @@ def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw
         bring_images,
         source=step.source,
         strategy=strategy.name,
-        per_class=study.added_per_class(strategy),
+        added_per_original=study.added_per_original(strategy),
         seed_parts=(study.parameters.world, strategy.seeded_as, draw, position),
         subset=study.subset_of(draw) if "reservoir" in inputs else None,
         class_table=study.class_table.only(class_fields_of(step.source)),
@@ -48,6 +48,7 @@ def _step_node(study: Study, strategy: Strategy, position: int, step: Step, draw
     )
     fixed = {
         "class_names": "target.classes",
+        "originals_per_class": "target.originals_per_class",
         "protected": "screening.protected",
         "screening": "params:screening",
         "compute": "params:compute",

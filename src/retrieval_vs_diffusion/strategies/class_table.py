@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
+from retrieval_vs_diffusion.images.class_naming import class_name_of
 from retrieval_vs_diffusion.strategies.prompts import FIELDS
 
 _COLUMNS = ("class", *FIELDS)
@@ -47,22 +48,31 @@ def read_class_table(path: Path) -> ClassTable:
             columns = list(reader.fieldnames or [])
             lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"target.class_table: cannot read {path} ({error}); a CSV in UTF-8 will do") from error
+        raise UserError(f"classes.path: cannot read {path} ({error}); a CSV in UTF-8 will do") from error
     for column in columns:
         if column not in _COLUMNS:
-            raise UserError(f'target.class_table: {path} has the column "{column}"; {did_you_mean(column, _COLUMNS)}')
+            raise UserError(f'classes.path: {path} has the column "{column}"; {did_you_mean(column, _COLUMNS)}')
     if "class" not in columns:
-        raise UserError(f"target.class_table: {path} lacks the column class, the classes' names in the target")
+        raise UserError(f"classes.path: {path} lacks the column class, the classes' names in the target")
     if len(set(columns)) < len(columns):
-        raise UserError(f"target.class_table: {path} has a column twice: {', '.join(columns)}")
+        raise UserError(f"classes.path: {path} has a column twice: {', '.join(columns)}")
     rows: dict[str, dict[str, str]] = {}
     for number, line in lines:
         if None in line or None in line.values():
-            raise UserError(f"target.class_table: line {number} of {path} has another number of cells than the header")
-        name = line["class"].strip()
+            raise UserError(f"classes.path: line {number} of {path} has another number of cells than the header")
+        name = class_name_of(line["class"].strip())  # as the target's readers call it
         if not name:
-            raise UserError(f"target.class_table: line {number} of {path} names no class")
+            raise UserError(f"classes.path: line {number} of {path} names no class")
         if name in rows:
-            raise UserError(f'target.class_table: {path} has the class "{name}" twice, again in line {number}')
+            raise UserError(f'classes.path: {path} has the class "{name}" twice, again in line {number}')
         rows[name] = {field: value for field in FIELDS if (value := (line.get(field) or "").strip())}
+    named: dict[str, str] = {}
+    for name, row in rows.items():
+        shown = row.get("name", name)
+        if shown in named:
+            raise UserError(
+                f'classes.path: {path} calls two classes "{shown}", {named[shown]} and {name}; no prompt could tell '
+                "them apart, so give one another name"
+            )
+        named[shown] = name
     return ClassTable(rows)

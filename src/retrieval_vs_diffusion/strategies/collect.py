@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class Collected:
     refused: ImageTable
 
 
-def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gate: Gate) -> Collected:
-    """Bring ``per_class`` screened images of every class, or as many as the source has.
+def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroundings, gate: Gate) -> Collected:
+    """Bring ``per_class[label]`` screened images of every class, or as many as the source has.
 
     Images of earlier steps (``surroundings.previous``) are kept and count towards the number, but for a
     source that makes its images from them.
@@ -60,9 +61,9 @@ def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gat
     exhausted: set[int] = set()
     for attempt in range(gate.settings.rounds):
         missing = {
-            label: per_class - len(rows)
+            label: per_class[label] - len(rows)
             for label, rows in enumerate(kept)
-            if len(rows) < per_class and label not in exhausted
+            if len(rows) < per_class[label] and label not in exhausted
         }
         if not missing:
             break
@@ -83,18 +84,18 @@ def collect(source: ImageSource, per_class: int, surroundings: Surroundings, gat
                 continue
             reason = reason_of(refused)
             count[reason] += 1
-            if count[reason] <= EXAMPLES:
+            if count[reason] <= EXAMPLES and row.get("image"):
                 examples.append({**row, "refused": refused})
             if reason == "below_floor":  # a source shows those when nothing above its floor is left
                 exhausted.add(row["label"])
         seconds["screen"] += time.perf_counter() - brought_at
     classes = {
-        name: _line(counts[label], max(0, per_class - earlier[label]), len(kept[label]) - earlier[label])
+        name: _line(counts[label], max(0, per_class[label] - earlier[label]), len(kept[label]) - earlier[label])
         for label, name in enumerate(surroundings.class_names)
     }
     short = sum(each["short_by"] for each in classes.values())
     if short:
-        logger.warning("%s: %d of %d images could not be brought", surroundings.strategy, short, per_class * len(kept))
+        logger.warning("%s: %d of %d images could not be brought", surroundings.strategy, short, sum(per_class))
     steps = [*steps_of(surroundings.previous), {"classes": classes, "seconds": seconds}]
     images = ImageTable.from_rows((row for rows in kept for row in rows), {"steps": steps})
     return Collected(images, ImageTable.from_rows(examples))
@@ -105,7 +106,7 @@ def _line(counts: dict[str, int], asked: int, used: int) -> dict[str, int]:
 
 
 def _check_brought(rows: list[dict[str, Any]], asked: dict[int, int], surroundings: Surroundings) -> None:
-    brought = Counter(row["label"] for row in rows)
+    brought = Counter(row["label"] for row in rows if row.get("refused") is None or reason_of(row["refused"]) != "dead")
     for label, count in brought.items():
         if count > asked.get(label, 0):
             raise ValueError(

@@ -34,14 +34,14 @@ class Variant:
         of: the row; its seeds are used, so that what is not varied is the same.
         images_of: dataset prefix of the strategy whose added images are trained on; None for its own.
         originals: originals a class are multiplied by it, up to all of the reservoir.
-        added_per_class: train on the first so many added images of each class alone; None for all.
+        added_per_original: train on the first so many added images for each original alone; None for all.
         lets_leaks_through: whether near-duplicates of validation and test images pass the screening.
     """
 
     of: str
     images_of: str | None = None
     originals: float = 1.0
-    added_per_class: int | None = None
+    added_per_original: float | None = None
     lets_leaks_through: bool = False
 
 

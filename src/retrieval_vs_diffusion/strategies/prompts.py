@@ -31,7 +31,7 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
     if lacking:
         raise UserError(
             f'class "{fields["name"]}" has no {lacking[0]}, which the template "{template}" asks for: '
-            "give it one in the class table (target.class_table), or take the template out"
+            "give it one in the class table (classes.path), or take the template out"
         )
     return template.format(**fields)
 

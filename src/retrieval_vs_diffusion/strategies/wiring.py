@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.strategies.composition import Step, Strategy
 
 MODEL_RESOURCES = ("clip", "diffusion")  # steps that need one run on the GPU where there is one
+_PARTS_OF_RESOURCES = frozenset(
+    {"reservoir", "takedown", "store", "downloads", "embeddings"}
+)  # no resource by themselves
 TARGET_RESOURCES = ("originals", "held_back")  # views of the reservoir, drawn when they are needed
 
 
@@ -30,12 +33,17 @@ def datasets_of(resources: Iterable[str], learned: str | None = None) -> dict[st
     Raises:
         ValueError: for a resource of another name.
     """
-    reservoir = {"reservoir": "target.reservoir", "train_per_class": "params:target.train_per_class"}
+    reservoir = {"reservoir": "target.reservoir"}
     known = {
         "clip": {"clip": "clip"},
         "diffusion": {"diffusion": "diffusion"},
-        "pool": {"pool": "pool.images"},
-        "index": {"index": "pool.index"},
+        "pool": {
+            "pool": "pool.images",
+            "takedown": "pool.takedown",
+            "store": "pool.downloaded",
+            "downloads": "params:pool.downloads",
+        },
+        "index": {"index": "pool.index", "embeddings": "pool.embeddings"},
         "originals": reservoir,
         "held_back": reservoir,
         "sampling": {"sampling": "params:sampling"},
@@ -54,20 +62,29 @@ def prepare(
     needs: Iterable[str],
     subset: SubsetDraw | None,
     class_names: list[str],
+    originals_per_class: list[int],
     compute: dict[str, Any],
 ) -> dict[str, Any]:
     """Turn a node's inputs into the resources that a part asks for: views drawn, models on their device."""
+    from retrieval_vs_diffusion.images.pool import open_pool
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.models.sampling import Sampling
 
     device = choose_device(**compute)
-    resources = {name: value for name, value in inputs.items() if name not in {"reservoir", "train_per_class"}}
+    resources = {name: value for name, value in inputs.items() if name not in _PARTS_OF_RESOURCES}
     for name in set(MODEL_RESOURCES) & resources.keys():
         resources[name] = resources[name].to(device)
     if subset is not None:
         drawn = {"originals": subset.train, "held_back": subset.held_back}
         for name in set(TARGET_RESOURCES) & set(needs):
-            resources[name] = drawn[name](inputs["reservoir"], class_names, inputs["train_per_class"])
+            resources[name] = drawn[name](inputs["reservoir"], class_names, originals_per_class)
+    if "pool" in resources:
+        from retrieval_vs_diffusion.images.downloads.settings import Downloads
+
+        settings = Downloads.model_validate(inputs["downloads"])
+        resources["pool"] = open_pool(inputs["pool"], inputs["takedown"], inputs["store"], settings)
+    if "index" in resources:
+        resources["index"] = resources["index"].with_embeddings(inputs["embeddings"])
     if "sampling" in resources:
         resources["sampling"] = Sampling.model_validate(resources["sampling"])
     return resources

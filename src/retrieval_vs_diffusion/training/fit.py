@@ -16,9 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.images.squares import IN_MEMORY_UP_TO, squares_of
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.seeds import derive_seed
@@ -66,9 +65,9 @@ def fit_classifier(
     network = create_network(recipe.model, len(class_names), recipe.init)
     network = network.to(device, memory_format=torch.channels_last)  # a third faster for small images on a CPU
     tables = [originals] if added is None or not len(added) else [originals, added]
-    images = torch.from_numpy(np.concatenate([at_size(table, recipe.image_size) for table in tables])).to(device)
+    images = _held(squares_of(tables, recipe.image_size), device)
     labels = torch.from_numpy(np.concatenate([table.labels() for table in tables])).to(device)
-    val_input = to_input(torch.from_numpy(at_size(val, recipe.image_size)).to(device))
+    val_images = _held(squares_of(val, recipe.image_size), device)
     val_labels = torch.from_numpy(val.labels()).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
@@ -83,9 +82,10 @@ def fit_classifier(
     best, best_state, running = (-1.0, 0.0), network.state_dict(), 0.0
     for step in progress(range(1, recipe.steps + 1), description):
         network.train()
-        batch = next(batches).to(device)
-        pixels = change_each_image(images[batch], recipe.augmentation, recipe.augmentation_magnitude, strong)
-        changed, truth = _augment(to_input(pixels), recipe, generator), labels[batch]
+        batch = next(batches)
+        pixels = images[batch.to(images.device)].to(device)
+        pixels = change_each_image(pixels, recipe.augmentation, recipe.augmentation_magnitude, strong)
+        changed, truth = _augment(to_input(pixels), recipe, generator), labels[batch.to(device)]
         if recipe.cutmix:
             changed, truth = cut_and_mix(changed, truth, len(class_names), recipe.cutmix, recipe.cutmix_alpha, strong)
         logits = network(changed.contiguous(memory_format=torch.channels_last))
@@ -96,7 +96,7 @@ def fit_classifier(
         optimiser.step()
         schedule.step()
         if step in looks:
-            accuracy, val_loss = _look(network, val_input, val_labels)
+            accuracy, val_loss = _look(network, val_images, val_labels)
             _finite(val_loss, step, recipe, description)
             kept = (accuracy, -val_loss) > best
             if kept:
@@ -110,9 +110,10 @@ def fit_classifier(
     return Fitted(classifier, pd.DataFrame(history))
 
 
-def at_size(table: ImageTable, size: int) -> UInt8[np.ndarray, "n s s 3"]:
-    """All images of a table as squares of one size: short side resized, centre cropped."""
-    return np.stack([square(codec.decode(data), size) for data in table.encoded()])
+def _held(images: UInt8[np.ndarray, "n s s 3"], device: torch.device) -> UInt8[Tensor, "n s s 3"]:
+    """Images on the device, or where they are if they are too many for it."""
+    held = torch.from_numpy(images)
+    return held.to(device) if images.nbytes <= IN_MEMORY_UP_TO else held
 
 
 def _augment(
@@ -135,8 +136,8 @@ def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str
 
 
 @torch.inference_mode()
-def _look(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Tensor) -> tuple[float, float]:
+def _look(network: nn.Module, images: UInt8[Tensor, "n s s 3"], labels: Tensor) -> tuple[float, float]:
     """Accuracy and loss on validation."""
     network.eval()
-    logits = torch.cat([network(part) for part in images.split(256)])
+    logits = torch.cat([network(to_input(part.to(labels.device))) for part in images.split(256)])
     return float((logits.argmax(1) == labels).float().mean()), float(functional.cross_entropy(logits, labels))

@@ -9,8 +9,10 @@ def study_of(**parameters):
     return read_study(
         {
             "world": "toy",
-            "target": {"reader": {"type": "rendered_digits"}, "train_per_class": 4},
+            "target": {"reader": {"type": "rendered_digits"}, "per_class": 4},
             "pool": {"reader": {"type": "rendered_digit_pool"}},
+            "clip": {"model": "toy_clip"},
+            "diffusion": {"path": "toy_diffusion"},
             "screening": {"leak_similarity": 0.93},
             "repetitions": {"number": 2},
             "strategies": {"nothing": None, "texts": {"retrieve": {"type": "by_text", "prompts": ["a {name}"]}}},
@@ -22,7 +24,7 @@ def study_of(**parameters):
 def test_everything_up_to_the_classifier_of_one_repetition_is_part_of_it():
     pipeline = export.create_pipeline(study_of(strategy="texts", export={"repetition": 1}))
     free = {name for name in pipeline.inputs() if not name.startswith("params:")}
-    assert free == {"clip"}  # what a user brings; the rest is made
+    assert free == {"clip", "pool.takedown", "pool.downloaded"}  # what a user brings, or another run; the rest is made
     assert pipeline.outputs() >= {"export.texts.readme"}
     made = {f"export.texts.{part}" for part in ("training_set", "classifier", "readme")}
     assert {name for name in pipeline.all_outputs() if name.startswith("export.")} == made

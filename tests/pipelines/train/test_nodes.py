@@ -15,10 +15,10 @@ COMPUTE = {"device": "cpu", "threads": 1}
 
 @pytest.fixture
 def trained(target):
-    def run(overrides, clip=None, originals=1.0, added=None, added_per_class=None):
+    def run(overrides, clip=None, originals=1.0, added=None, added_per_original=None):
         about = ("share", ClassifierTraining(**overrides), None, 0, "training", SubsetDraw(0))
-        world = (target.reservoir, 2, target.val, list(target.class_names), WORLD, COMPUTE)
-        return train_classifier(*about, originals, added_per_class, *world, added, clip)
+        world = (target.reservoir, [2] * 10, target.val, list(target.class_names), WORLD, COMPUTE)
+        return train_classifier(*about, originals, added_per_original, *world, added, clip)
 
     return run
 
@@ -57,8 +57,8 @@ def test_a_variant_may_have_more_originals_and_the_first_of_the_added_images(tra
         (record["originals"], record["added"])
         for record in (
             trained({}, originals=1.5)[2],  # 1.5 x 2 of each of ten classes
-            trained({}, added=added, added_per_class=3)[2],
-            trained({}, added=added, added_per_class=9)[2],  # more than there are
+            trained({}, added=added, added_per_original=1.5)[2],
+            trained({}, added=added, added_per_original=4.5)[2],  # more than there are
         )
     ]
     assert counts == [(30, 0), (20, 30), (20, 40)]
@@ -67,8 +67,8 @@ def test_a_variant_may_have_more_originals_and_the_first_of_the_added_images(tra
 def test_a_classifier_that_is_given_the_first_images_alone_is_the_one_trained_on_those(trained, target):
     added = target.reservoir
     weights = [
-        trained({}, added=images, added_per_class=number)[0].network.state_dict()
-        for images, number in ((added, 1), (added.first_of_each_class(1), None), (added, None))
+        trained({}, added=images, added_per_original=times)[0].network.state_dict()
+        for images, times in ((added, 0.5), (added.first_of_each_class(1), None), (added, None))
     ]
     assert same(weights[0], weights[1])
     assert not same(weights[0], weights[2])

@@ -11,8 +11,10 @@ def study_with(classifier=None, **of_strategies):
     return read_study(
         {
             "world": "toy",
-            "target": {"reader": {"type": "rendered_digits"}, "train_per_class": 4},
+            "target": {"reader": {"type": "rendered_digits"}, "per_class": 4},
             "pool": {"reader": {"type": "rendered_digit_pool"}},
+            "clip": {"model": "toy_clip"},
+            "diffusion": {"path": "toy_diffusion"},
             "screening": {"leak_similarity": 0.93},
             "repetitions": {"number": 1},
             "classifier": classifier or {},

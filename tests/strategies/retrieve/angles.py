@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.images.pool import open_pool
 from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex, build_index
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings
@@ -59,7 +60,7 @@ def around(
     listed = [(angle, label) for label, angles in (originals or {}).items() for angle in angles]
     resources = {
         "clip": ClipOfAngles(),
-        "pool": images(pool, "pool"),
+        "pool": open_pool(images(pool, "pool")),
         "index": index_of(*pool, clip_name=clip_name),
         "originals": images([angle for angle, _ in listed], "originals", [label for _, label in listed]),
     }

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.pool import open_pool
 from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
@@ -63,9 +65,9 @@ def test_a_floor_that_keeps_nothing_out_shows_nothing():
 
 def test_the_ledger_adds_up_where_a_floor_leaves_classes_short():
     surroundings = around([5, 10, 15, 27, 40, 85, 50])
-    leak = surroundings.resources["pool"].take([1])  # at 10 degrees
+    leak = surroundings.resources["pool"].images.take([1])  # at 10 degrees
     gate = Gate(Screening(leak_similarity=0.93, rounds=3), fingerprint(leak, leak))
-    collected = collect(FLOOR, 3, surroundings, gate)
+    collected = collect(FLOOR, [3, 3], surroundings, gate)
     zero, ninety = collected.images.ledger["steps"][0]["classes"].values()
     # 5, 10 and 15 come first, and 10 is a leak; in its place the floor lets nothing through, and 27 is the next
     assert {key: zero[key] for key in ("asked", "brought", "leak", "below_floor", "topped_up", "used", "short_by")} == {
@@ -121,19 +123,18 @@ def test_a_pool_that_holds_too_few_images_gives_what_it_has():
 
 def test_of_images_that_look_alike_so_many_are_brought_as_are_allowed():
     surroundings = around([1, 2, 3])
-    pool = surroundings.resources["pool"]
-    alike = pool.table.to_pylist()
+    alike = surroundings.resources["pool"].images.table.to_pylist()
     alike[1]["image"] = alike[0]["image"]
-    surroundings.resources["pool"] = type(pool).from_rows(alike)
+    surroundings.resources["pool"] = open_pool(ImageTable.from_rows(alike))
     assert angles(rows(ByText(prompts=NAME), {0: 2}, surroundings)) == [1, 3]
     assert angles(rows(ByText(prompts=NAME, near_duplicates={"at_most": 2}), {0: 2}, surroundings)) == [1, 2]
 
 
 def test_an_image_that_the_screening_refuses_is_replaced_by_the_next_one():
     surroundings = around([1, 2, 3, 4])
-    leak = surroundings.resources["pool"].take([1])
+    leak = surroundings.resources["pool"].images.take([1])
     gate = Gate(Screening(leak_similarity=0.93, rounds=3), fingerprint(leak, leak))
-    collected = collect(ByText(prompts=NAME), 3, surroundings, gate)
+    collected = collect(ByText(prompts=NAME), [3, 3], surroundings, gate)
     assert collected.images.column("caption") == ["at 1", "at 3", "at 4"]
     classes = collected.images.ledger["steps"][0]["classes"]
     assert (classes["0"]["leak"], classes["0"]["topped_up"]) == (1, 1)

@@ -8,7 +8,7 @@ from retrieval_vs_diffusion.strategies.source import Surroundings
 @pytest.fixture
 def surroundings(target) -> Surroundings:
     """Two of four images a class are trained on, so two are held back."""
-    held_back = SubsetDraw(0).held_back(target.reservoir, target.class_names, per_class=2)
+    held_back = SubsetDraw(0).held_back(target.reservoir, target.class_names, [2] * 10)
     return Surroundings(target.class_names, "more_real", ("toy",), {"held_back": held_back})
 
 

@@ -38,3 +38,12 @@ def test_the_seed_decides_every_weight(device):
     one, same, other = (train_judge(pixels, labels, 2, settings, device, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert not torch.equal(one["head.weight"], other["head.weight"])
+
+
+def test_the_looks_of_photographs_keep_their_brightness(device):
+    """Crops and mirror images leave black and white apart, where the looks of digits turn them round."""
+    labels = np.arange(20) % 2
+    pixels = np.where(labels[:, None, None, None] == 0, 10, 245).astype(np.uint8) * np.ones((1, 16, 16, 3), np.uint8)
+    settings = JudgeTraining(model="tiny_convnet", steps=15, batch_size=16, learning_rate=0.01, looks="photographs")
+    judge = train_judge(pixels, labels, 2, settings, device, seed=0)
+    assert (judge(to_input(torch.from_numpy(pixels))).argmax(1).numpy() == labels).all()

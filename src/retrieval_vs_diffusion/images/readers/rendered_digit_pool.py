@@ -91,6 +91,7 @@ class RenderedDigitPool:
 
     def _leak_rows(self, random: np.random.Generator) -> list[dict]:
         test = self.target.read().test
+        assert isinstance(test, ImageTable)  # noqa: S101  (the digits are drawn in memory)
         labels, ids, pixels = test.labels(), test.column("image_id"), test.pixels()
         rows = []
         if self.planted_leaks > len(test):

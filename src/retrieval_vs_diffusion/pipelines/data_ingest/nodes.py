@@ -7,16 +7,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from retrieval_vs_diffusion.images.image_stream import ImageStream
     from retrieval_vs_diffusion.images.image_table import ImageTable
+    from retrieval_vs_diffusion.images.target import PerClass
+
+    Images = ImageTable | ImageStream
 
 
-def read_target(reader: Any) -> tuple[list[str], ImageTable, ImageTable, ImageTable]:
-    """Read class names, reservoir, validation and test images of the target."""
+def read_target(reader: Any) -> tuple[list[str], Images, Images, Images]:
+    """Read class names, test, validation and reservoir images of the target.
+
+    In this order, in which they are written: of a picture that is there twice, the earlier part keeps its own.
+    """
     target = reader.read()
-    return list(target.class_names), target.reservoir, target.val, target.test
+    return list(target.class_names), target.test, target.val, target.reservoir
 
 
-def read_pool(reader: Any) -> ImageTable:
+def count_originals(per_class: PerClass, reservoir: ImageTable, class_names: list[str]) -> list[int]:
+    """How many images of each class are trained on, by label."""
+    from retrieval_vs_diffusion.images.target import count_originals as count
+
+    return count(reservoir.labels(), class_names, per_class)
+
+
+def read_pool(reader: Any) -> Images:
     """Read the pool with its captions."""
     return reader.read()
 

@@ -17,14 +17,14 @@ def create_pipeline(study: Study) -> Pipeline:
         Node(
             bound(nodes.read_target, build_part(READERS, target.reader, "target.reader")),
             inputs=None,
-            outputs=["target.classes", "target.reservoir", "target.val", "target.test"],
+            outputs=["target.classes", "target.test", "target.val", "target.reservoir"],
             name="read_target",
         ),
         Node(
-            bound(nodes.read_pool, build_part(READERS, pool.reader, "pool.reader")),
-            inputs=None,
-            outputs="pool.images",
-            name="read_pool",
+            bound(nodes.count_originals, target.per_class),
+            inputs=["target.reservoir", "target.classes"],
+            outputs="target.originals_per_class",
+            name="count_originals",
         ),
         Node(
             nodes.fingerprint_protected,
@@ -33,4 +33,7 @@ def create_pipeline(study: Study) -> Pipeline:
             name="fingerprint_protected_images",
         ),
     ]
+    if study.has_pool:
+        reader = build_part(READERS, pool.reader, "pool.reader")
+        read.append(Node(bound(nodes.read_pool, reader), inputs=None, outputs="pool.images", name="read_pool"))
     return Pipeline(read, tags="data_ingest")

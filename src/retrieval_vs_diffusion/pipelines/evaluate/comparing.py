@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.image_table import ImageTable
 
 
-def check_screening(pool: ImageTable, protected: pd.DataFrame, screening: dict[str, Any]) -> dict[str, Any]:
+def check_screening(
+    protected: pd.DataFrame, screening: dict[str, Any], pool: ImageTable | None = None
+) -> dict[str, Any]:
     """Recall and false alarms of the leak screening, where the pool has planted leaks."""
-    from retrieval_vs_diffusion.comparison.leaks import check_planted_leaks
+    from retrieval_vs_diffusion.comparison.leaks import NOTHING_PLANTED, check_planted_leaks
     from retrieval_vs_diffusion.images.screening import Screening
 
+    if pool is None:
+        return dict(NOTHING_PLANTED)
     return check_planted_leaks(pool, protected, Screening.model_validate(screening))
 
 
@@ -54,7 +58,7 @@ def collect_leaky_outcomes(
 def compare(
     order: list[str],
     low_label_agreement: float,
-    train_per_class: int,
+    originals_per_class: list[int],
     class_names: list[str],
     size_curve: pd.DataFrame | None = None,
     **rows: Any,
@@ -65,7 +69,9 @@ def compare(
     there = [name for name in order if rows.get(f"results_of_{name}") is not None]
     results = {name: rows[f"results_of_{name}"] for name in there}
     outcomes = {name: rows[f"outcomes_of_{name}"] for name in there}
-    return reach_verdict(results, outcomes, size_curve, low_label_agreement, train_per_class, len(class_names))
+    mean = sum(originals_per_class) / len(originals_per_class)  # of classes that differ in size, a share each
+    originals = int(mean) if mean.is_integer() else round(mean, 1)
+    return reach_verdict(results, outcomes, size_curve, low_label_agreement, originals, len(class_names))
 
 
 def tabulate(

@@ -19,11 +19,11 @@ def predict_test(
     """Class probabilities of each test image, with its id and label; the only node that reads test images."""
     import pandas as pd
 
+    from retrieval_vs_diffusion.images.squares import squares_of
     from retrieval_vs_diffusion.models.device import choose_device
-    from retrieval_vs_diffusion.training.fit import at_size
 
     device = choose_device(**compute)
-    pixels = at_size(test, classifier.image_size)
+    pixels = squares_of(test, classifier.image_size)
     probabilities = classifier.probabilities(pixels, device, clip=clip.to(device) if clip else None)
     about = pd.DataFrame({"image_id": test.column("image_id"), "label": test.labels()})
     return pd.concat([about, pd.DataFrame(probabilities, columns=list(classifier.class_names))], axis=1)
@@ -55,9 +55,9 @@ def measure_set(
 def check_judge(judge: Classifier, val: ImageTable, compute: dict[str, Any]) -> dict[str, float]:
     """The judge's accuracy on the target's validation images: how far its verdicts can be trusted."""
     from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
+    from retrieval_vs_diffusion.images.squares import squares_of
     from retrieval_vs_diffusion.models.device import choose_device
-    from retrieval_vs_diffusion.training.fit import at_size
 
-    pixels = at_size(val, judge.image_size)
+    pixels = squares_of(val, judge.image_size)
     probabilities = judge.probabilities(pixels, choose_device(**compute))
     return {"judge_top1_on_val": top_k_accuracy(probabilities, val.labels()), "images": len(val)}

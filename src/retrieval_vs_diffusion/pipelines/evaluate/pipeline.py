@@ -10,6 +10,7 @@ from retrieval_vs_diffusion.comparison import report
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate import comparing, nodes
 from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
+from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.pipelines.steps import refused_output
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
@@ -102,9 +103,11 @@ def _measure_node(study: Study, strategy: Strategy, draw: str) -> Node:
         "near_duplicate_from": "params:screening.leak_similarity",
         "compute": "params:compute",
     }
-    if study.parameters.has_judge:
+    if study.parameters.judge.path is not None:
         inputs["judge"] = "judge"
-    if any(step.kind == "generate" for step in strategy.steps):  # what is generated may be copied from the pool
+    if study.has_pool and any(
+        step.kind == "generate" for step in strategy.steps
+    ):  # what is generated may be copied from the pool
         inputs |= {"pool": "pool.images", "index": "pool.index"}
     return Node(
         bound(nodes.measure_set, draw),
@@ -125,7 +128,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
             bound(comparing.compare, order),
             {
                 "low_label_agreement": "params:low_label_agreement",
-                "train_per_class": "params:target.train_per_class",
+                "originals_per_class": "target.originals_per_class",
                 "class_names": "target.classes",
                 "size_curve": f"{SIZE_CURVE}.outcomes",
                 **results,
@@ -151,12 +154,16 @@ def _comparison_nodes(study: Study) -> list[Node]:
         ),
         _comparison_node(
             comparing.check_screening,
-            {"pool": "pool.images", "protected": "screening.protected", "screening": "params:screening"},
+            {
+                "protected": "screening.protected",
+                "screening": "params:screening",
+                **({"pool": "pool.images"} if study.has_pool else {}),
+            },
             "comparison.screening_check",
             "check_screening",
         ),
     ]
-    if study.parameters.has_judge:
+    if study.parameters.judge.path is not None:
         checked = {"judge": "judge", "val": "target.val", "compute": "params:compute"}
         made.append(_comparison_node(nodes.check_judge, checked, "comparison.judge_check", "check_judge"))
     return [*made, _report_node(study, results, outcomes)]
@@ -173,9 +180,9 @@ def _report_node(study: Study, results: dict[str, str], outcomes: dict[str, str]
     inputs = {
         **{name: f"comparison.{name}" for name in (*tables, "screening_check")},
         "class_names": "target.classes",
-        "embeddings": "pool.embeddings",
+        **({"index_check": INDEX_CHECK} if study.has_pool else {}),
         "added_images": "added_images.table",
-        **({"judge_check": "comparison.judge_check"} if study.parameters.has_judge else {}),
+        **({"judge_check": "comparison.judge_check"} if study.parameters.judge.path is not None else {}),
         **results,
         **outcomes,
         **{f"examples_of_{name}": f"{name}.examples" for name in order},

@@ -9,9 +9,14 @@ from typing import Any
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import protocol_of
 from retrieval_vs_diffusion.world import current_run
+from retrieval_vs_diffusion.world_parts import told
 
-_TOLD_ELSEWHERE = ("only", "repetitions", "workers", "compute", "strategy", "export")  # or of no matter to the figures
-_SHOWN = ("target", "pool", "screening", "sampling", "added_per_original", "classifier", "repetitions", "size_curve")
+# Or of no matter to the figures.
+_TOLD_ELSEWHERE = ("only", "repetitions", "workers", "compute", "strategy", "export", "plan")
+_SHOWN = (
+    *("target", "pool", "classes", "clip", "diffusion", "judge", "takedown", "screening"),
+    *("sampling", "added_per_original", "classifier", "repetitions", "size_curve"),
+)
 
 
 def report_settings(study: Study) -> dict[str, Any]:
@@ -28,8 +33,9 @@ def report_settings(study: Study) -> dict[str, Any]:
         "world": parameters.world,
         "command": _command(parameters.repetitions.number),
         "protocol": {key: dumped[key] for key in _SHOWN},
-        "strategies": {name: entry or {} for name, entry in parameters.strategies.items()},
+        "strategies": {name: parameters.strategies[name] or {} for name in study.strategies},
         "personalisations": dict(parameters.personalisations),
+        "left_out": told(study.left_out),
         "redraw": list(parameters.repetitions.redraw),
         "protocols": {name: protocol_of(study, name) for name in study.strategies},
         "price": dumped["price"],

@@ -24,7 +24,7 @@ def gather_training_set(
     subset: SubsetDraw,
     shuffle_seed: int,
     reservoir: ImageTable,
-    train_per_class: int,
+    originals_per_class: list[int],
     class_names: list[str],
     added: ImageTable | None = None,
 ) -> TrainingSet:
@@ -36,7 +36,7 @@ def gather_training_set(
     """
     from retrieval_vs_diffusion.images.training_set import TrainingSet
 
-    originals = subset.train(reservoir, class_names, train_per_class)
+    originals = subset.train(reservoir, class_names, originals_per_class)
     return TrainingSet(tuple(class_names), originals, added, shuffle_seed)
 
 

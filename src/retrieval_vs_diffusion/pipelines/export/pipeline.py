@@ -46,7 +46,7 @@ def _export_nodes(study: Study, strategy: Strategy, repetition: int) -> list[Nod
     key = f"{strategy.name}.repetition_{repetition}"
     inputs = {
         "reservoir": "target.reservoir",
-        "train_per_class": "params:target.train_per_class",
+        "originals_per_class": "target.originals_per_class",
         "class_names": "target.classes",
     }
     if strategy.adds_images:

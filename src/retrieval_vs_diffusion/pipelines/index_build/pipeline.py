@@ -7,27 +7,51 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.pipelines.index_build import nodes
 from retrieval_vs_diffusion.study import Study
 
+INDEX_CHECK = "pool.index_check"
+
 
 def create_pipeline(study: Study) -> Pipeline:
     """Embed the pool, then index; embed the validation images, which added images are compared with."""
-    del study  # the same in every world
-    return Pipeline(
-        [
-            Node(
-                nodes.embed,
-                inputs=["pool.images", "clip", "params:compute"],
-                outputs="pool.embeddings",
-                name="embed_pool",
-                tags="gpu",
-            ),
-            Node(
-                nodes.embed,
-                inputs=["target.val", "clip", "params:compute"],
-                outputs="target.val_embeddings",
-                name="embed_val",
-                tags="gpu",
-            ),
-            Node(nodes.build_index, inputs="pool.embeddings", outputs="pool.index", name="build_index"),
-        ],
-        tags="index_build",
-    )
+    made = [
+        Node(
+            nodes.embed,
+            inputs=["target.val", "clip", "params:compute"],
+            outputs="target.val_embeddings",
+            name="embed_val",
+            tags="gpu",
+        )
+    ]
+    return Pipeline([*made, *(_pool_nodes() if study.has_pool else [])], tags="index_build")
+
+
+def _pool_nodes() -> list[Node]:
+    return [
+        Node(
+            nodes.embed,
+            inputs=["pool.images", "clip", "params:compute"],
+            outputs="pool.embeddings",
+            name="embed_pool",
+            tags="gpu",
+        ),
+        Node(
+            nodes.build_index,
+            inputs=["pool.embeddings", "pool.images", "params:pool.index"],
+            outputs="pool.index",
+            name="build_index",
+        ),
+        Node(
+            nodes.check_index,
+            inputs={
+                "index": "pool.index",
+                "embeddings": "pool.embeddings",
+                "clip": "clip",
+                "class_names": "target.classes",
+                "val": "target.val_embeddings",
+                "settings": "params:pool.index",
+                "compute": "params:compute",
+            },
+            outputs=INDEX_CHECK,
+            name="check_index",
+            tags="gpu",
+        ),
+    ]

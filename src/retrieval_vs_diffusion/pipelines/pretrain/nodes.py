@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 def select_training_images(pool: ImageTable) -> ImageTable:
     """The pool without its planted leaks: no model may have seen a copy of a test image."""
-    return pool.take([row for row, leak in enumerate(pool.column("leak_of")) if leak is None])
+    import numpy as np
+
+    return pool.take(np.setdiff1d(np.arange(len(pool)), pool.rows_with("leak_of")))
 
 
 def train_clip(images: ImageTable, pretraining: dict[str, Any], compute: dict[str, Any]) -> dict[str, Any]:
     """Train tokenizer and CLIP on the captioned images."""
+    from retrieval_vs_diffusion.images.squares import squares_of
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.seeds import derive_seed
     from retrieval_vs_diffusion.training.pretraining.clip import train_clip as train
@@ -31,12 +34,14 @@ def train_clip(images: ImageTable, pretraining: dict[str, Any], compute: dict[st
     captions = images.column("caption")
     tokenizer = train_tokenizer(captions, settings.tokenizer.vocabulary_size, settings.tokenizer.context_length)
     seed = derive_seed("pretrain", "clip", settings.seed)
-    model, configuration = train(images.pixels(), captions, tokenizer, settings.clip, device, seed)
+    pixels = squares_of(images, settings.image_size)
+    model, configuration = train(pixels, captions, tokenizer, settings.clip, device, seed)
     return {"model": model, "configuration": configuration, "tokenizer": tokenizer}
 
 
 def train_diffusion(images: ImageTable, clip: Clip, pretraining: dict[str, Any], compute: dict[str, Any]) -> Any:
     """Train autoencoder and UNet; the text encoder is CLIP's text tower."""
+    from retrieval_vs_diffusion.images.squares import squares_of
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.seeds import derive_seed
     from retrieval_vs_diffusion.training.pretraining.autoencoder import train_autoencoder
@@ -45,7 +50,7 @@ def train_diffusion(images: ImageTable, clip: Clip, pretraining: dict[str, Any],
     from retrieval_vs_diffusion.training.pretraining.text_encoder import to_text_encoder
 
     settings, device = Pretraining.model_validate(pretraining), choose_device(**compute)
-    pixels, captions = images.pixels(), images.column("caption")
+    pixels, captions = squares_of(images, settings.image_size), images.column("caption")
     tokenizer: CLIPTokenizer = clip.tokenizer.tokenizer
     text_encoder = to_text_encoder(clip.model, tokenizer)
     seed = derive_seed("pretrain", "autoencoder", settings.seed)
@@ -60,6 +65,7 @@ def train_judge(
     """Train the judge on the pool's true labels."""
     import numpy as np
 
+    from retrieval_vs_diffusion.images.squares import squares_of
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.seeds import derive_seed
@@ -71,8 +77,9 @@ def train_judge(
     known = images.take([row for row, label in enumerate(labels) if label is not None])
     true_labels = np.array(known.column("true_label"), dtype=np.int64)
     seed = derive_seed("pretrain", "judge", settings.seed)
-    network = train(known.pixels(), true_labels, len(class_names), settings.judge, device, seed)
-    return Classifier(network, settings.judge.model, tuple(class_names), known.pixels().shape[1])
+    pixels = squares_of(known, settings.image_size)
+    network = train(pixels, true_labels, len(class_names), settings.judge, device, seed)
+    return Classifier(network, settings.judge.model, tuple(class_names), settings.image_size)
 
 
 def measure_fairness(

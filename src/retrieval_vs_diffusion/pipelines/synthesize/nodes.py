@@ -21,6 +21,7 @@ def learn_personalisation(
     subset: SubsetDraw,
     class_table: ClassTable,
     class_names: list[str],
+    originals_per_class: list[int],
     compute: dict[str, Any],
     **inputs: Any,
 ) -> Learned:
@@ -29,7 +30,7 @@ def learn_personalisation(
     from retrieval_vs_diffusion.strategies.metering import metered
     from retrieval_vs_diffusion.strategies.wiring import prepare
 
-    resources = prepare(inputs, personalisation.needs, subset, class_names, compute)
+    resources = prepare(inputs, personalisation.needs, subset, class_names, originals_per_class, compute)
     surroundings = Surroundings(tuple(class_names), name, seed_parts, resources, class_table=class_table)
     with metered(choose_device(**compute), resources.get("diffusion")) as cost:
         learned = personalisation.learn(surroundings)

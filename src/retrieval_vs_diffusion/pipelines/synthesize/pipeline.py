@@ -39,7 +39,12 @@ def _personalise_node(study: Study, name: str, draw: str) -> Node:
     class_table = study.class_table.only(class_fields_of(personalisation))
     return Node(
         bound(nodes.learn_personalisation, personalisation, name, seed_parts, study.subset_of(draw), class_table),
-        inputs={"class_names": "target.classes", "compute": "params:compute", **resources},
+        inputs={
+            "class_names": "target.classes",
+            "originals_per_class": "target.originals_per_class",
+            "compute": "params:compute",
+            **resources,
+        },
         outputs=f"personalise.{name}.{draw}.learned",
         name=f"{name}_{draw}",
         namespace="personalise",

@@ -23,9 +23,9 @@ def train_classifier(
     description: str,
     subset: SubsetDraw,
     originals: float,
-    added_per_class: int | None,
+    added_per_original: float | None,
     reservoir: ImageTable,
-    train_per_class: int,
+    originals_per_class: list[int],
     val: ImageTable,
     class_names: list[str],
     recipe: dict[str, Any],
@@ -45,17 +45,20 @@ def train_classifier(
         seed: of initialisation, batches and augmentation.
         description: what is done for whom, in progress and messages.
         subset: which images of the reservoir are the originals.
-        originals: times ``train_per_class`` that so many of them are trained on, held-back ones included.
-        added_per_class: train on the first so many added images of each class alone; None for all.
+        originals: times ``originals_per_class`` that so many of them are trained on, held-back ones included.
+        added_per_original: train on the first so many added images for each original alone; None for all.
         clip: given where the classifier is a linear probe of it.
     """
+    from retrieval_vs_diffusion.images.target import times_originals
     from retrieval_vs_diffusion.models.cost_meter import CostMeter
     from retrieval_vs_diffusion.models.device import choose_device
     from retrieval_vs_diffusion.training.fit import fit_classifier
     from retrieval_vs_diffusion.training.linear_probe import fit_linear_probe
 
-    real = subset.first(reservoir, class_names, train_per_class, originals)
-    images = added if added is None or added_per_class is None else added.first_of_each_class(added_per_class)
+    real = subset.first(reservoir, class_names, originals_per_class, originals)
+    images = added
+    if added is not None and added_per_original is not None:
+        images = added.first_of_each_class(times_originals(originals_per_class, added_per_original))
     whole, device = ClassifierTraining.model_validate(recipe).overridden_by(overrides), choose_device(**compute)
     names = tuple(class_names)
     with CostMeter(device) as meter:

@@ -50,7 +50,7 @@ def _train_node(study: Study, strategy: Strategy, repetition: int, features: str
     key = f"{strategy.name}.repetition_{repetition}"
     inputs = {
         "reservoir": "target.reservoir",
-        "train_per_class": "params:target.train_per_class",
+        "originals_per_class": "target.originals_per_class",
         "val": "target.val",
         "class_names": "target.classes",
         "recipe": "params:classifier",
@@ -72,7 +72,7 @@ def _train_node(study: Study, strategy: Strategy, repetition: int, features: str
         description,
         subset,
         variant.originals,
-        variant.added_per_class,
+        variant.added_per_original,
     )
     return Node(
         function,

@@ -11,14 +11,9 @@ from jaxtyping import Float
 from pydantic import Field
 
 from retrieval_vs_diffusion.parts import part
-from retrieval_vs_diffusion.strategies.ranking import (
-    NearDuplicateLimit,
-    Ranked,
-    check_same_clip,
-    limit_near_duplicates,
-    rank_pool,
-    ranked_rows,
-)
+from retrieval_vs_diffusion.strategies.near_duplicate_limit import NearDuplicateLimit, limit_near_duplicates
+from retrieval_vs_diffusion.strategies.ranked_rows import ranked_rows
+from retrieval_vs_diffusion.strategies.ranking import Ranked, check_same_clip, rank_pool
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
@@ -59,7 +54,7 @@ class ByImage:
         clip, pool, index = (surroundings.resources[name] for name in ("clip", "pool", "index"))
         check_same_clip(index, clip)
         originals = originals_by_class(clip, surroundings)
-        limited = limit_near_duplicates(pool, self.near_duplicates)
+        thin = limit_near_duplicates(pool, index, self.near_duplicates)
 
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
             return rank_pool(
@@ -68,8 +63,9 @@ class ByImage:
                 index,
                 ranks,
                 floor,
-                limited,
+                thin,
                 merge_by_rank=self.merge == "rank",
+                left_out=pool.left_out,
             )
 
         names = surroundings.class_names

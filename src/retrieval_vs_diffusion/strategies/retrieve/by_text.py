@@ -7,25 +7,20 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.near_duplicate_limit import NearDuplicateLimit, limit_near_duplicates
 from retrieval_vs_diffusion.strategies.prompts import Templates
-from retrieval_vs_diffusion.strategies.ranking import (
-    NearDuplicateLimit,
-    Ranked,
-    check_same_clip,
-    limit_near_duplicates,
-    rank_pool,
-    ranked_rows,
-    sphere_mean,
-)
+from retrieval_vs_diffusion.strategies.ranked_rows import ranked_rows
+from retrieval_vs_diffusion.strategies.ranking import Ranked, Thinning, check_same_clip, rank_pool, sphere_mean
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.clip import Clip
+    from retrieval_vs_diffusion.models.vector_index import VectorIndex
 
 
 @part
@@ -62,10 +57,10 @@ class ByText:
         clip, pool, index = (surroundings.resources[name] for name in ("clip", "pool", "index"))
         check_same_clip(index, clip)
         queries = class_queries(clip, self.prompts, surroundings)
-        limited = limit_near_duplicates(pool, self.near_duplicates)
+        thin = limit_near_duplicates(pool, index, self.near_duplicates)
 
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
-            return rank_pool(list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited)
+            return rank_by_text(queries, index, ranks, floor, thin, pool.left_out)
 
         template = prompts.expand(self.prompts)[0]
         yield from ranked_rows(
@@ -76,6 +71,20 @@ class ByText:
             self.similarity_floor,
             lambda label: prompts.fill(template, surroundings.fields()[label]),
         )
+
+
+def rank_by_text(
+    queries: Float[np.ndarray, "c d"],
+    index: VectorIndex,
+    ranks: Mapping[int, int],
+    floor: float,
+    thin: Thinning,
+    left_out: Int[np.ndarray, " n"],
+) -> dict[int, Ranked]:
+    """Rank the pool for classes with one query each."""
+    return rank_pool(
+        list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, thin, left_out=left_out
+    )
 
 
 def class_queries(clip: Clip, templates: Templates, surroundings: Surroundings) -> Float[np.ndarray, "c d"]:

@@ -12,19 +12,12 @@ from pydantic import Field
 
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.near_duplicate_limit import NearDuplicateLimit, limit_near_duplicates
 from retrieval_vs_diffusion.strategies.prompts import Templates
-from retrieval_vs_diffusion.strategies.ranking import (
-    NearDuplicateLimit,
-    Ranked,
-    check_same_clip,
-    limit_near_duplicates,
-    rank_pool,
-    rows_below_floor,
-    rows_of,
-    sphere_mean,
-)
+from retrieval_vs_diffusion.strategies.ranked_rows import rows_below_floor, rows_of
+from retrieval_vs_diffusion.strategies.ranking import Ranked, check_same_clip, sphere_mean
 from retrieval_vs_diffusion.strategies.retrieve.by_image import originals_by_class
-from retrieval_vs_diffusion.strategies.retrieve.by_text import class_queries
+from retrieval_vs_diffusion.strategies.retrieve.by_text import class_queries, rank_by_text
 from retrieval_vs_diffusion.strategies.source import Surroundings
 
 if TYPE_CHECKING:
@@ -74,10 +67,10 @@ class ByTextAndImage:
         queries = class_queries(clip, self.prompts, surroundings)
         times = self.candidates_per_image
         depth = {label: times * (first[label] + count) for label, count in wanted.items()}
-        limited = limit_near_duplicates(pool, self.near_duplicates)
+        thin = limit_near_duplicates(pool, index, self.near_duplicates)
 
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
-            return rank_pool(list(queries[:, None]), lambda vectors: vectors @ queries.T, index, ranks, floor, limited)
+            return rank_by_text(queries, index, ranks, floor, thin, pool.left_out)
 
         template, looks = prompts.expand(self.prompts)[0], _looks(clip, surroundings)
 

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.training.pretraining.photograph_looks import PhotographLooks
 from retrieval_vs_diffusion.training.pretraining.settings import ClipTraining
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def train_clip(
     open_clip.set_model_preprocess_cfg(network, {"mean": (0.5,) * 3, "std": (0.25,) * 3})
     clip = Clip(network, None, "in training", device)
     network.train()
+    change = PhotographLooks(settings.smallest_crop_area, settings.horizontal_flip)
+    generator = torch.Generator().manual_seed(seed)
     tokens = _tokenize(tokenizer, captions).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
@@ -70,7 +73,7 @@ def train_clip(
     random = np.random.default_rng(seed)
     for _ in progress(range(settings.steps), "training CLIP"):
         batch = random.choice(len(pixels), min(settings.batch_size, len(pixels)), replace=False)
-        image, text, scale = network(clip.preprocess(pixels[batch]), tokens[batch])[:3]
+        image, text, scale = network(change(clip.preprocess(pixels[batch]), generator), tokens[batch])[:3]
         loss = loss_of(image, text, scale)
         optimiser.zero_grad()
         loss.backward()

@@ -11,6 +11,7 @@ from torch.nn import functional
 from retrieval_vs_diffusion.models.classifier import to_input
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.augmentation import ManyLooks
+from retrieval_vs_diffusion.training.pretraining.photograph_looks import PhotographLooks
 from retrieval_vs_diffusion.training.pretraining.settings import JudgeTraining
 
 
@@ -36,7 +37,7 @@ def train_judge(
     images, labels = torch.from_numpy(pixels), torch.from_numpy(true_labels).to(device)
     optimiser = torch.optim.AdamW(judge.parameters(), lr=settings.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
-    change = ManyLooks()
+    change = ManyLooks() if settings.looks == "digits" else PhotographLooks(settings.smallest_crop_area)
     for _ in progress(range(settings.steps), "training the judge"):
         batch = torch.randint(len(images), (settings.batch_size,), generator=generator)
         changed = change(images[batch].permute(0, 3, 1, 2).float() / 255, generator)

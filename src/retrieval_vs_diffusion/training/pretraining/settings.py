@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,6 +30,8 @@ class ClipTraining(BaseModel):
     steps: Annotated[int, Field(ge=1)] = 600
     batch_size: Annotated[int, Field(ge=2)] = 256
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    smallest_crop_area: Annotated[float, Field(gt=0, le=1)] = 1.0  # of random resized crops; 1 for none
+    horizontal_flip: bool = False  # digits are not the same in a mirror, most photographs are
 
 
 class AutoencoderTraining(BaseModel):
@@ -67,6 +69,8 @@ class JudgeTraining(BaseModel):
     steps: Annotated[int, Field(ge=1)] = 1500
     batch_size: Annotated[int, Field(ge=2)] = 128
     learning_rate: Annotated[float, Field(gt=0)] = 3e-3
+    looks: Literal["digits", "photographs"] = "digits"  # how images are changed: ManyLooks, or crops and mirror images
+    smallest_crop_area: Annotated[float, Field(gt=0, le=1)] = 0.5  # of photographs' crops
 
 
 class Pretraining(BaseModel):
@@ -75,6 +79,7 @@ class Pretraining(BaseModel):
     model_config = _CHECKED
 
     seed: int = 0
+    image_size: Annotated[int, Field(ge=8)] = 16  # pixels a side that all models are trained at
     tokenizer: TokenizerTraining = TokenizerTraining()
     clip: ClipTraining = ClipTraining()
     autoencoder: AutoencoderTraining = AutoencoderTraining()

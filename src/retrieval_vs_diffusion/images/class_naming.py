@@ -1,0 +1,63 @@
+"""What classes are called: labels as collections write them, and names as prompts and people want them."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+
+from retrieval_vs_diffusion.errors import UserError
+
+_WORDNET_ID = re.compile(r"n\d{8}")
+_NUMBERED = re.compile(r"\d{3}\.(.+?)(-101)?")  # Caltech's folders: 001.ak47, and 145.motorbikes-101 of its first set
+# open_clip gives two ImageNet classes one name twice; these are the first words of WordNet for one of each pair.
+_OF_A_PAIR = {"n04008634": "projectile", "n04355933": "sunglass"}
+
+
+def class_name_of(label: str) -> str:
+    """A class's name from its label.
+
+    WordNet's numbers of ImageNet become open_clip's names, Caltech's numbers before a name are taken off, and
+    underscores and hyphens are blanks; what has none of these stays as it is, upper and lower case too.
+
+    >>> class_name_of("001.ak47"), class_name_of("golden_retriever"), class_name_of("Tabby cat")
+    ('ak47', 'golden retriever', 'Tabby cat')
+    """
+    label = " ".join(label.split())
+    if _WORDNET_ID.fullmatch(label):
+        return _imagenet_names().get(label, label)
+    if numbered := _NUMBERED.fullmatch(label):
+        label = numbered[1]
+    return " ".join(re.sub(r"[_-]", " ", label).split())
+
+
+def class_names_of(labels: Iterable[str]) -> dict[str, str]:
+    """Name of each label; labels in their order, each once.
+
+    Raises:
+        UserError: if there are fewer than two classes, a label says nothing, or two labels give one name.
+    """
+    names = {label: class_name_of(label) for label in sorted(set(labels))}
+    for label, name in names.items():
+        if not name:
+            raise UserError(f'target: the label "{label}" names no class; give its images a label, or leave them out')
+    if len(names) < 2:
+        found = f'only the class "{next(iter(names))}"' if names else "no class"
+        raise UserError(f"target: found {found}; a classifier tells two classes or more apart")
+    label_of: dict[str, str] = {}
+    for label, name in names.items():
+        if name in label_of:
+            raise UserError(
+                f'target: two classes of one name: "{label_of[name]}" and "{label}" are both "{name}"; rename one, '
+                "e.g. its folder or its label"
+            )
+        label_of[name] = label
+    return names
+
+
+@functools.cache
+def _imagenet_names() -> dict[str, str]:
+    from open_clip import IMAGENET_CLASSNAMES
+    from timm.data import ImageNetInfo
+
+    return dict(zip(ImageNetInfo().label_names(), IMAGENET_CLASSNAMES, strict=True)) | _OF_A_PAIR

@@ -1,0 +1,1 @@
+"""Downloading chosen images of a pool that is only links."""

@@ -1,0 +1,162 @@
+"""One shard of a folder of downloads, written as img2dataset's format ``files`` has it: whole, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from retrieval_vs_diffusion.images.downloads.fetcher import Fetched
+from retrieval_vs_diffusion.images.downloads.pictures import NoPictureError, Picture, prepare
+from retrieval_vs_diffusion.running_process import RunningProcess
+
+LARGEST = 1000  # addresses of a shard: what an interruption costs at most; the keys have room for 10,000
+_RUNNING = ".running"
+_PARTIAL = re.compile(r"\.(\d{5,})\.(.+)\.part")
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("url", "caption", "key", "status", "error_message")),
+        *((name, pa.int32()) for name in ("width", "height", "original_width", "original_height")),
+        *((name, pa.string()) for name in ("exif", "sha256")),
+    ]
+)
+
+
+class Shard:
+    """A shard in the making, in a hidden folder; ``finish`` shows it, ``discard`` leaves nothing of it.
+
+    Its number is claimed by making its folder, which one process alone can do.
+
+    Args:
+        folder: of all shards; exists.
+        short_side: as ``pictures.prepare`` takes it.
+    """
+
+    def __init__(self, folder: Path, short_side: int | None) -> None:
+        self._folder = folder
+        self._short_side = short_side
+        self._process = RunningProcess(folder / _RUNNING)
+        _clear_away(folder, self._process)
+        self.number = _claim(folder)
+        self._partial = folder / f".{self.number:05d}.{self._process.name}.part"
+        self._images = self._partial / "images"
+        self._images.mkdir(parents=True)
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._began = time.time()
+
+    def add(self, place: int, url: str, caption: str | None, fetched: Fetched) -> None:
+        """Write what an address answered; may be called by several threads, once for each place.
+
+        Args:
+            place: of the address in the shard, from 0.
+            url: the address.
+            caption: of its image.
+            fetched: its answer.
+        """
+        key = f"{self.number:05d}{place:04d}"
+        caption = None if caption is None else caption.encode(errors="replace").decode()
+        row: dict[str, Any] = {**dict.fromkeys(SCHEMA.names), "url": url, "caption": caption, "key": key}
+        self._rows[place] = row
+        if fetched.data is None:
+            row |= {"status": "failed_to_download", "error_message": fetched.reason}
+            return
+        row["sha256"] = hashlib.sha256(fetched.data).hexdigest()
+        try:
+            picture = prepare(fetched.data, self._short_side)
+        except NoPictureError as error:
+            row |= {"status": "failed_to_resize", "error_message": f"dead: {error}"}
+            return
+        row |= {"status": "success", "width": picture.width, "height": picture.height}
+        row |= {"original_width": picture.original_width, "original_height": picture.original_height}
+        self._write_sample(key, caption, picture, row)
+
+    def reasons(self) -> dict[str, str | None]:
+        """For every address so far why its download failed; None where it did not."""
+        return {row["url"]: row["error_message"] for row in self._rows.values()}
+
+    def finish(self) -> None:
+        """Show the shard; its table comes last, so that who sees that sees a whole shard."""
+        rows = [self._rows[place] for place in sorted(self._rows)]
+        table, stats = self._partial / "table", self._partial / "stats"
+        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), table)
+        stats.write_text(json.dumps(_stats(rows, time.time() - self._began), indent=4), encoding="utf-8")
+        for path in (table, stats, self._images):
+            _to_disk(path)
+        name = self._folder / f"{self.number:05d}"
+        os.rename(self._images, name)  # over the empty folder that claimed the number
+        os.rename(stats, f"{name}_stats.json")
+        os.rename(table, f"{name}.parquet")
+        _to_disk(self._folder)
+        self._end()
+
+    def discard(self) -> None:
+        """Leave nothing of the shard."""
+        self._end()
+        with suppress(OSError):
+            (self._folder / f"{self.number:05d}").rmdir()
+
+    def _end(self) -> None:
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._process.end()
+
+    def _write_sample(self, key: str, caption: str | None, picture: Picture, row: dict[str, Any]) -> None:
+        files = {picture.ending: picture.data, "json": json.dumps(row, indent=4).encode()}
+        if caption is not None:
+            files["txt"] = caption.encode()
+        for ending, data in files.items():
+            path = self._images / f"{key}.{ending}"
+            path.write_bytes(data)
+            _to_disk(path)
+
+
+def _stats(rows: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    status = Counter(row["status"] for row in rows)
+    return {
+        "count": len(rows),
+        "successes": status["success"],
+        "failed_to_download": status["failed_to_download"],
+        "failed_to_resize": status["failed_to_resize"],
+        "duration": seconds,
+        "status_dict": Counter(row["error_message"] or "success" for row in rows),
+    }
+
+
+def _claim(folder: Path) -> int:
+    named = [re.match(r"\d{5,}", path.name) for path in folder.glob("[0-9]*")]
+    number = max((int(each[0]) for each in named if each is not None), default=-1) + 1
+    while True:
+        try:
+            (folder / f"{number:05d}").mkdir()
+            return number
+        except FileExistsError:
+            number += 1
+
+
+def _clear_away(folder: Path, process: RunningProcess) -> None:
+    """Remove what killed processes left behind: their partial shards, and the numbers that they claimed."""
+    for partial in folder.glob(".*.part"):
+        named = _PARTIAL.fullmatch(partial.name)
+        if named is None or process.lives(named[2]):
+            continue
+        shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # its images were shown already, or another process was quicker
+            (folder / named[1]).rmdir()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or what a folder lists, would outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

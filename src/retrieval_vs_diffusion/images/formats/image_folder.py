@@ -1,0 +1,51 @@
+"""A folder of image files and nothing else, but for captions that lie beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from retrieval_vs_diffusion.images.image_files import image_files
+from retrieval_vs_diffusion.images.sample import Sample
+from retrieval_vs_diffusion.images.sidecars import LARGEST_SIDECAR
+from retrieval_vs_diffusion.parts import part
+
+
+@part
+class ImageFolder:
+    """All images under a folder. The caption of ``a.jpg`` is ``a.txt``, where there is one.
+
+    Args:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The folder."""
+        return (self.path,)
+
+    def entries(self) -> Iterator[Sample]:
+        """The path of each image from the folder as its key."""
+        for file in image_files(self.path):
+            yield Sample(key=file.as_posix())
+
+    def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
+        """The images' paths and captions."""
+        for entry in self.entries():
+            if only is None or entry.key in only:
+                file = self.path / entry.key
+                yield Sample(key=entry.key, image=file, caption=_caption_beside(file), source=str(file))
+
+
+def _caption_beside(file: Path) -> str | None:
+    beside = file.with_suffix(".txt")
+    try:
+        if not beside.is_file():
+            return None
+        with beside.open("rb") as text:
+            return text.read(LARGEST_SIDECAR).decode("utf-8", errors="replace").strip() or None
+    except OSError:
+        return None

@@ -1,0 +1,76 @@
+"""What img2dataset writes with ``output_format=parquet``: a row for each link, with the image if it came."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.record_batches import batches_of, common_schema, schema_of, shards_in
+from retrieval_vs_diffusion.images.sample import Sample
+from retrieval_vs_diffusion.images.sidecars import NOT_DOWNLOADED
+from retrieval_vs_diffusion.images.table_columns import Needs, TableColumns
+from retrieval_vs_diffusion.parts import part
+
+
+@part
+class Img2datasetParquet:
+    """Parquet files with the columns key, status, url, caption and ``jpg`` (or png, webp).
+
+    Args:
+        path: the folder, or one of its files.
+        image_column: None for the only one.
+        caption_column: None for the only one.
+        label_column: None for the only one, where there is one.
+        needs: ``label`` or ``caption``, if there must be one.
+    """
+
+    path: Path
+    image_column: str | None = None
+    caption_column: str | None = None
+    label_column: str | None = None
+    needs: Needs = None
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """The file or folder."""
+        return (self.path,)
+
+    def entries(self) -> Iterator[Sample]:
+        """Key (shard and img2dataset's key), caption and label of each row that was downloaded; no images.
+
+        Raises:
+            UserError: if columns are missing or differ between shards, or a file is damaged.
+        """
+        yield from self._samples(None, Counter(), with_images=False)
+
+    def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
+        """The rows that were downloaded, with their images; the others are counted."""
+        yield from self._samples(only, faults if faults is not None else Counter(), with_images=True)
+
+    def _samples(self, only: Container[str] | None, faults: Counter[str], with_images: bool) -> Iterator[Sample]:
+        shards = shards_in(self.path)
+        schema = schema_of(shards[0])
+        for needed in ("key", "status"):
+            if needed not in schema.names:
+                raise UserError(
+                    f"{shards[0]}: has no column {needed}, as img2dataset writes it; format: parquet will do"
+                )
+        columns = TableColumns.found_in(
+            schema,
+            shards[0],
+            image=self.image_column,
+            caption=self.caption_column,
+            label=self.label_column,
+            needs=self.needs,
+        )
+        read = ["key", "status", *(name for name in columns.described if name not in {"key", "status"})]
+        common_schema(shards, [*read, columns.image])
+        for shard in shards:
+            for _, row in batches_of(shard, [*read, columns.image] if with_images else read):
+                key = f"{shard.stem}/{row['key']}"
+                if row["status"] != "success":
+                    faults[NOT_DOWNLOADED] += 1
+                elif only is None or key in only:
+                    yield columns.sample(key, row, shard, None)

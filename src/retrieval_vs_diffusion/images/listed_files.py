@@ -1,0 +1,102 @@
+"""Image files that a CSV lists, with what it says of each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from retrieval_vs_diffusion.errors import UserError
+
+
+@dataclass(frozen=True)
+class ListedFiles:
+    """A CSV, or TSV by its ending, with a header; UTF-8.
+
+    Args:
+        path: the file.
+    """
+
+    path: Path
+
+    @property
+    def columns(self) -> list[str]:
+        """The header's cells.
+
+        Raises:
+            UserError: if there is no file, or no header.
+        """
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                header: list[str] = next(self._reader(file), [])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise self._unreadable(error) from error
+        columns = [cell.strip() for cell in header]
+        if not any(columns) or len(set(columns)) < len(columns):
+            raise UserError(f"{self.path}: the first line must name each column once; found {columns}")
+        return columns
+
+    def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """Each line's number and cells by column; empty lines are left out.
+
+        Raises:
+            UserError: if a line has another number of cells than the header, or the file cannot be read.
+        """
+        columns, line = self.columns, 0
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                reader = self._reader(file)
+                next(reader)
+                for cells in reader:
+                    line = reader.line_num
+                    if not cells:
+                        continue
+                    if len(cells) != len(columns):
+                        raise UserError(
+                            f"{self.path}: line {line} has {len(cells)} cells, the header {len(columns)}; "
+                            "a cell that holds the separator stands in double quotes"
+                        )
+                    yield line, dict(zip(columns, cells, strict=True))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise self._unreadable(error, f" after line {line}") from error
+
+    def file_of(self, line: int, row: Mapping[str, str], column: str) -> tuple[str, Path]:
+        """An image's key, the path as it is listed without needless steps, and its file.
+
+        Paths count from the CSV's folder; an absolute one is the user's own.
+
+        Raises:
+            UserError: if the cell is empty, or a relative path leaves the folder.
+        """
+        listed = row[column].strip().replace("\\", "/")  # as Windows writes paths
+        steps = PurePosixPath(listed).parts
+        if not steps or "\0" in listed:
+            raise UserError(f"{self.path}: line {line} names no file in the column {column}")
+        if ".." in steps:
+            raise UserError(
+                f'{self.path}: line {line} names "{listed}", which leaves its folder; an absolute path will do'
+            )
+        return PurePosixPath(*steps).as_posix(), self.path.parent / Path(*steps)
+
+    def _reader(self, file: Iterator[str]) -> Any:  # csv.reader gives an object whose type has no public name
+        return csv.reader(file, delimiter="\t" if self.path.suffix.lower() == ".tsv" else ",", strict=True)
+
+    def _unreadable(self, error: Exception, place: str = "") -> UserError:
+        return UserError(f"{self.path}: cannot be read{place} ({error}); a CSV in UTF-8 with a header will do")
+
+
+def only_list_in(path: Path) -> Path:
+    """The CSV or TSV itself, or the only one of a folder.
+
+    Raises:
+        UserError: if there is none, or there are several.
+    """
+    if path.is_file():
+        return path
+    found = sorted(file for ending in ("*.csv", "*.tsv") for file in path.glob(ending) if not file.name.startswith("."))
+    if len(found) == 1:
+        return found[0]
+    listed = f"found {', '.join(file.name for file in found[:5])}" if found else "found none"
+    raise UserError(f"{path}: one CSV or TSV is needed here, {listed}; give the path of the file itself")

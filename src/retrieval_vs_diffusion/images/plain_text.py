@@ -1,0 +1,28 @@
+"""Text from anywhere as tables can hold it."""
+
+from __future__ import annotations
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")  # all but those that are white space
+_SPACE = re.compile(r"\s+")
+
+
+def plain(text: str) -> str:
+    """The text without what UTF-8 cannot hold: names of files in another encoding, halves of pairs in JSON.
+
+    >>> plain("a\\udcff")
+    'a\\\\udcff'
+    """
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def plain_caption(caption: str, longest: int) -> str:
+    """A caption in one line, without control characters, of at most ``longest`` characters.
+
+    >>> plain_caption("a\\x00 dog\\n on grass", 100)
+    'a dog on grass'
+    """
+    # Some captions are whole pages: what is cut off is not looked at first.
+    text = _CONTROL.sub("", caption[: 4 * longest])
+    return plain(_SPACE.sub(" ", text).strip()[:longest])

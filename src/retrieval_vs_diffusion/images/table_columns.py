@@ -1,0 +1,156 @@
+"""A table with encoded images: what its columns hold, and its rows as samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.columns import CAPTION_NAMES, IMAGE_NAMES, LABEL_NAMES, SPLIT_NAMES, Wanted
+from retrieval_vs_diffusion.images.part_names import PARTS, part_named
+from retrieval_vs_diffusion.images.record_batches import class_names_in, hugging_face_features
+from retrieval_vs_diffusion.images.sample import Sample
+from retrieval_vs_diffusion.images.sidecars import probability
+
+Needs = Literal["label", "caption"] | None  # which column there must be, besides that of images
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """Names of the columns; None for those that there are none of.
+
+    Args:
+        class_names: of label and split columns that hold integers, by column.
+    """
+
+    image: str
+    label: str | None = None
+    caption: str | None = None
+    split: str | None = None
+    url: str | None = None
+    unsafe: str | None = None
+    watermark: str | None = None
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def found_in(
+        cls,
+        schema: pa.Schema,
+        place: str | Path,
+        *,
+        image: str | None = None,
+        label: str | None = None,
+        caption: str | None = None,
+        split: str | None = None,
+        needs: Needs = None,
+    ) -> TableColumns:
+        """Those that the settings name, and else the one of each kind that can be meant.
+
+        Raises:
+            UserError: if a named column is not there, or if none or several can be meant of what is needed.
+        """
+        columns = schema.names
+        features = hugging_face_features(schema)
+        marked = [name for name in columns if (features.get(name) or {}).get("_type") == "Image"]
+        images = marked or [name for name in columns if holds_images(schema.field(name).type)]
+        labels = [name for name in columns if class_names_in(schema, name) and name not in SPLIT_NAMES]
+        chosen_image = Wanted("image", image, IMAGE_NAMES).choose(columns, place, images)
+        if chosen_image is None:
+            raise UserError(f"{place}: found no column of images")
+        lower = {name.lower(): name for name in columns}
+        chosen = {
+            "label": Wanted("label", label, LABEL_NAMES, needs == "label").choose(columns, place, labels or None),
+            "caption": Wanted("caption", caption, CAPTION_NAMES, needs == "caption").choose(columns, place),
+            # A pool is not split, and its column may say anything.
+            "split": None
+            if needs == "caption"
+            else Wanted("split", split, SPLIT_NAMES, needed=False).choose(columns, place),
+        }
+        names = {name: class_names_in(schema, name) for name in (chosen["label"], chosen["split"]) if name}
+        return cls(
+            image=chosen_image,
+            **chosen,
+            url=lower.get("url"),
+            unsafe=lower.get("punsafe"),
+            watermark=lower.get("pwatermark"),
+            class_names={name: found for name, found in names.items() if found},
+        )
+
+    @property
+    def described(self) -> list[str]:
+        """All but that of images, each once."""
+        others = (self.label, self.caption, self.split, self.url, self.unsafe, self.watermark)
+        return list(dict.fromkeys(name for name in others if name))
+
+    @property
+    def all(self) -> list[str]:
+        """All columns, each once."""
+        return list(dict.fromkeys([self.image, *self.described]))
+
+    def sample(self, key: str, row: Mapping[str, Any], place: str | Path, part: str | None) -> Sample:
+        """A row as a sample; without an image where the row was read without it.
+
+        Args:
+            key: the sample's.
+            row: values by column.
+            place: the shard, for messages.
+            part: what the shard belongs to; a split column goes before it.
+
+        Raises:
+            UserError: if the split column names no part.
+        """
+        if self.split is not None:
+            written = self._named(self.split, row[self.split])
+            part = part_named(written or "")
+            if part is None:
+                raise UserError(
+                    f'{place}: {self.split} is "{written}" in the row {key}; one of {", ".join(PARTS)} will do'
+                )
+        without = Sample(
+            key=key,
+            label=self._named(self.label, row[self.label]) if self.label else None,
+            part=part,
+            caption=_caption(row[self.caption]) if self.caption else None,
+            source=row[self.url] if self.url and isinstance(row[self.url], str) else None,
+            unsafe=probability(row[self.unsafe]) if self.unsafe else None,
+            watermark=probability(row[self.watermark]) if self.watermark else None,
+        )
+        return replace(without, image=_image(row[self.image])) if self.image in row else without
+
+    def _named(self, column: str, value: Any) -> str | None:
+        """A label as text; None for a number without a name, as -1 for "not told", and for nothing."""
+        if isinstance(value, float) and value.is_integer():  # integers beside empty cells
+            value = int(value)
+        names = self.class_names.get(column)
+        if names is not None and isinstance(value, int):
+            return names[value] if 0 <= value < len(names) else None
+        return str(value).strip() or None if isinstance(value, int | str) else None
+
+
+def holds_images(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold encoded images: bytes, or bytes and path as ``datasets`` has them."""
+    if pa.types.is_struct(kind):
+        fields = {kind.field(number).name: kind.field(number).type for number in range(kind.num_fields)}
+        return "bytes" in fields and _is_bytes(fields["bytes"])
+    return _is_bytes(kind)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _image(value: Any) -> bytes | Path | None:
+    if isinstance(value, Mapping):
+        return value.get("bytes") or (Path(value["path"]) if value.get("path") else None)
+    return value if isinstance(value, bytes) and value else None
+
+
+def _caption(value: Any) -> str | None:
+    """The caption, or the first of several."""
+    if isinstance(value, list):
+        value = next((each for each in value if isinstance(each, str)), None)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,47 @@
+"""A CLIP model as a folder in open_clip's layout: configuration, weights and tokenizer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.hub import fetch_folder
+
+CONFIGURATION, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
+_HUB = "hf-hub:"
+_TOKENIZER = ("vocab.json", "merges.txt", "tokenizer*", "special_tokens_map.json", "*.model", "vocab.txt")
+
+
+def folder_of_hub(address: str) -> Path:
+    """The folder of an address such as ``hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K``, from the cache or fetched.
+
+    Pickles are not fetched: where a repository has no safetensors, the folder lacks its weights.
+
+    Raises:
+        UserError: if the hub cannot be reached, or knows no such repository.
+    """
+    repository = address.removeprefix(_HUB)
+    patterns = (CONFIGURATION, WEIGHTS, *_TOKENIZER)
+    remedy = f"{CONFIGURATION}, {WEIGHTS} and the tokenizer's files, then clip.model: /path/to/folder"
+    return fetch_folder(repository, patterns, f"clip.model: {address}", remedy)
+
+
+def text_configuration(folder: Path) -> dict[str, Any]:
+    """The part of a folder's configuration that describes the text tower.
+
+    Raises:
+        UserError: if the folder lacks a part, or its configuration is none of open_clip's.
+    """
+    for part in (CONFIGURATION, WEIGHTS):
+        if not (folder / part).is_file():
+            raise UserError(f"CLIP folder {folder} lacks {part}; a whole one holds {CONFIGURATION} and {WEIGHTS}")
+    try:
+        described = dict(json.loads((folder / CONFIGURATION).read_text())["model_cfg"]["text_cfg"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"CLIP folder {folder}: {CONFIGURATION} is no open_clip configuration ({error!r})") from error
+    own = described.get("hf_tokenizer_name")
+    if own and not any((folder / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+        raise UserError(f"CLIP folder {folder} lacks tokenizer.json, though its configuration names a tokenizer")
+    return described

@@ -1,0 +1,57 @@
+"""Embedding an image table, however large: a batch of images is in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.pool import LINKS
+from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.models.embeddings import Embeddings, EmbeddingStream, embeddings_of_files
+from retrieval_vs_diffusion.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_AT_ONCE = 256  # images
+
+
+def embed_table(images: ImageTable, clip: Clip) -> Embeddings | EmbeddingStream:
+    """Embeddings of all images by row, made while they are written.
+
+    Those of a pool of links are the ones that it came with: its images are not there to be embedded.
+
+    Raises:
+        UserError: if a pool of links came with embeddings of another model.
+    """
+    if images.ledger.get("kind") == LINKS:
+        return _given(images.ledger, clip)
+    return EmbeddingStream(_batches(images, clip), len(images), clip.name)
+
+
+def _batches(images: ImageTable, clip: Clip) -> Iterator[Float[np.ndarray, "_ d"]]:
+    starts = progress(images.batches(_AT_ONCE), "embedding images (batches)", total=-(-len(images) // _AT_ONCE))
+    for batch in starts:
+        yield clip.embed_table(batch)
+
+
+def _given(ledger: Mapping[str, object], clip: Clip) -> Embeddings:
+    declared, files = ledger.get("clip"), ledger["embeddings"]
+    if declared is not None and declared != clip.name:
+        raise UserError(
+            f"pool.reader.clip: the embeddings are of {declared}, clip.model is {clip.name}; searching needs the model "
+            "that made them"
+        )
+    given = embeddings_of_files(files, clip.name)  # type: ignore[arg-type]
+    width = clip.embed_texts(["nothing"]).shape[1]
+    if given.width != width:
+        raise UserError(
+            f"{given.origin}: found vectors of {given.width} dimensions, {clip.name} (clip.model) makes {width}; "
+            "searching needs the model that made them"
+        )
+    return given
