@@ -103,8 +103,9 @@ class MlflowComparison:
         self._begin()
         leaderboard, summary = (catalog[f"comparison.{name}"].load() for name in ("leaderboard", "summary"))
         write(self._client, run, comparison_figures(leaderboard, catalog["comparison.size_curve"].load()))
-        if self._study.has_pool and catalog[INDEX_CHECK].exists():
-            write(self._client, run, index_figures(catalog[INDEX_CHECK].load()))
+        index_check = catalog[INDEX_CHECK].load() if self._study.has_pool and catalog[INDEX_CHECK].exists() else None
+        if index_check is not None:  # no row that is compared may need an index
+            write(self._client, run, index_figures(index_check))
         tags = {"verdict": summary["sentence"], NOTE: comparison_note(leaderboard, summary)}
         tags |= {f"best_{arm}": name or "none" for arm, name in summary["best"].items()}
         for name in REPORTED:

@@ -158,11 +158,20 @@ def test_offloaded_parts_make_the_same_images(tiny_places, family, loaded, offlo
     again = redraw(loaded, (0, 1), drawn)
     for module in (offload_module, diffusion_module):
         monkeypatch.setattr(module, "offloads", lambda device, offload: offload is not None)
+    placed = []
+    monkeypatch.setattr(
+        diffusion_module,
+        "place",
+        lambda pipeline, *how: [placed.append(pipeline), offload_module.place(pipeline, *how)],
+    )
     parted = load_diffusion(str(tiny_places / family), offload=offload)
     assert hasattr(parted.pipeline.unet, "_hf_hook")
     assert same(drawn, draw(parted))
     assert same(again, redraw(parted, (0, 1), drawn))
     assert same(drawn, draw(parted, (2, 3)))  # after the other pipeline used the parts
+    # Each sets its own hooks: only the pipeline that set them sends its last part back to memory.
+    kinds = (parted.family.pipeline, parted.family.image_to_image_pipeline, parted.family.pipeline)
+    assert tuple(type(each).__name__ for each in placed) == kinds
     if parted.family.learns:
         whole = Diffusion(copy.deepcopy(loaded.pipeline), "whole", loaded.device)
         for each in (whole, parted):

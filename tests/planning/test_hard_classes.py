@@ -29,10 +29,14 @@ def test_similarity_is_of_the_nearest_ten():
 
 
 def test_a_class_far_below_the_others_looks_hard():
-    # Ten images on each of classes 0 to 4; none shows class 5.
-    made = table(np.repeat(axes(5, 6), 10, axis=0))
-    assert made.loc["class 5", "similarity"] == 0
-    assert "far from the pool's images" in made.loc["class 5", "hard_to_retrieve"]
+    # Of each class ten images that are so similar to it, and to no other.
+    similarities = np.array([0.30, 0.31, 0.32, 0.33, 0.34, 0.20])
+    sample = np.zeros((6, 7), dtype=np.float32)
+    sample[np.arange(6), np.arange(6)], sample[:, 6] = similarities, np.sqrt(1 - similarities**2)
+    made = table(np.repeat(sample, 10, axis=0))
+    assert made["similarity"].round(2).tolist() == similarities.tolist()
+    # Quartiles 0.3025 and 0.3275: what is below 0.3025 - 1.5 x 0.025 = 0.265 is far.
+    assert made.loc["class 5", "hard_to_retrieve"] == "far from the pool's images"
     assert (made["hard_to_retrieve"].iloc[:5] == "").all()
 
 

@@ -10,6 +10,7 @@ import pytest
 from retrieval_vs_diffusion.planning.extrapolation import plan_table
 from retrieval_vs_diffusion.planning.hard_classes import COLUMNS
 from retrieval_vs_diffusion.planning.in_words import duration, money, size, summarise
+from retrieval_vs_diffusion.planning.timings import RowTiming
 from tests.planning.stand_ins import POOL, THERE, TIMINGS, asked
 
 EASY = pd.DataFrame(
@@ -60,11 +61,13 @@ def test_the_sentence_adds_up_what_is_counted():
 def test_what_was_estimated_and_what_failed_is_told():
     plan = asked("prompts", left_out=["left out for want of a pool: retrieval"])
     guessed = replace(THERE, pool=replace(POOL, exact=False, how="the first of 3 tars counted"))
-    failed = replace(TIMINGS, failed=dict.fromkeys(("fusion", "prompts"), "bringing images: broken"))
+    rows = {**TIMINGS.rows, "retrieval": RowTiming((), 0.0, came_through=0.5)}
+    failed = replace(TIMINGS, rows=rows, failed=dict.fromkeys(("fusion", "prompts"), "bringing images: broken"))
     summary = summarise(plan_table(plan, guessed, failed, 1), EASY, plan, guessed, failed)
     notes = "\n".join(summary["notes"])
     assert "1,000 images are an estimate: the first of 3 tars counted" in notes
     assert "could not be tried and is missing from the totals: fusion, prompts, bringing images: broken" in notes
+    assert "retrieval: 50% of the images asked for in the pilot were there in the end" in notes
     assert "left out for want of a pool" in notes
     assert "a pool of about 1,000 images, of which 90% can be used" in summary["there"]
     assert "2 classes of 10 originals (20 of 100 images)" in summary["there"]

@@ -111,6 +111,7 @@ def test_retrieval_counts_its_queries(world):
 def test_steps_that_fill_up_and_that_replace(world):
     generate = {"generate": {"type": "text_to_image"}}
     above = {"retrieve": {"type": "by_text", "similarity_floor": 1.0}}  # nothing is
+    assert pilot(world, floor=above).timings.rows["floor"].came_through == 0.0
     restyle = {"generate": {"type": "image_to_image", "strength": 0.5, "start_from": "previous_step"}}
     found = pilot(world, fill={"steps": [above, generate]}, restyle={"steps": [generate, restyle]})
     first, second = found.timings.rows["fill"].steps

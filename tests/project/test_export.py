@@ -43,7 +43,7 @@ def trained_on(finished):
     classes = json.loads((data / "02_intermediate/target/classes.json").read_text())
     reservoir = ImageTableDataset(filepath=str(data / "02_intermediate/target/reservoir")).load()
     draw = f"repetition_{REPETITION}"
-    originals = SubsetDraw(derive_seed("test", "target subset", draw)).train(reservoir, classes, 4)
+    originals = SubsetDraw(derive_seed("test", "target subset", draw)).train(reservoir, classes, [4] * 10)
     added = ImageTableDataset(filepath=str(data / f"05_model_input/{STRATEGY}/{draw}/added_images")).load()
     return [pair for table in (originals, added) for pair in zip(table.labels().tolist(), table.encoded(), strict=True)]
 

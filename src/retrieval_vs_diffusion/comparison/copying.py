@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.near_duplicates import NearDuplicates, thumbnail
+from retrieval_vs_diffusion.images.pool import LINKS
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.vector_index import VectorIndex
 
@@ -19,7 +20,7 @@ def nearest_in_pool(
     index: VectorIndex,
     threshold: float,
     neighbours: int = 10,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Compare each image with the pool images that are nearest to it in CLIP space.
 
     A diffusion model can give its training images back (Carlini et al. 2023, arXiv:2301.13188). CLIP
@@ -35,10 +36,18 @@ def nearest_in_pool(
 
     Returns:
         ``nearest_pool_mean`` and ``nearest_pool_max``, the images' cosine to the pool image nearest to
-        each, and ``copied_share``, the share of images that copy one of their neighbours, in [0, 1].
+        each, and ``copied_share``, the share of images that copy one of their neighbours, in [0, 1]; None for a
+        pool of links, of which nothing is downloaded to be compared.
     """
     similarities, rows = index.search(embeddings, min(neighbours, len(index)))
     nearest = similarities[:, 0].clip(-1, 1)  # rounding puts a copy's cosine a little above 1
+    figures: dict[str, float | None] = {
+        "nearest_pool_mean": float(nearest.mean()),
+        "nearest_pool_max": float(nearest.max()),
+        "copied_share": None,
+    }
+    if pool.ledger.get("kind") == LINKS:
+        return figures
     rows = np.where(rows < 0, rows[:, :1], rows)  # where an index found fewer, the nearest stands again
     distinct, places = np.unique(rows, return_inverse=True)
     side = squares.shape[1]
@@ -47,8 +56,4 @@ def nearest_in_pool(
         NearDuplicates(found[near]).nearest([image])[0][0] >= threshold
         for image, near in zip(squares, places.reshape(rows.shape), strict=True)
     ]
-    return {
-        "nearest_pool_mean": float(nearest.mean()),
-        "nearest_pool_max": float(nearest.max()),
-        "copied_share": float(np.mean(copied)),
-    }
+    return {**figures, "copied_share": float(np.mean(copied))}

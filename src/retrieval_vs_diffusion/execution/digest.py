@@ -57,7 +57,11 @@ def digest_of_collection(paths: Iterable[Path]) -> str:
     Up to 256 MB all content counts. Of more, the names and sizes of all files do, and the beginnings and ends
     of a thousand of them; dates do not, for a copy is the same collection.
     """
-    files = [(str(file.relative_to(root)), file, file.stat().st_size) for root in paths for file in _files_of(root)]
+    files = [
+        (f"{number}/{file.relative_to(root)}", file, file.stat().st_size)
+        for number, root in enumerate(paths)
+        for file in _files_of(root)
+    ]
     if sum(size for _, _, size in files) <= _LARGE and len(files) <= _MANY:
         return digest([(name, _digest_of_file(file)) for name, file, _ in files])
     looked_at = files[:: -(-len(files) // _LOOKED_AT)]

@@ -19,6 +19,8 @@ def contact_sheet(images: ImageTable, columns: int) -> Image.Image:
     step = CELL + _GAP
     sheet = Image.new("RGB", (columns * step + _GAP, rows * step + _GAP), _PAPER)
     for position, data in enumerate(images.encoded()):
+        if data is None:  # of a pool of links nothing is downloaded to be shown
+            continue
         image = Image.fromarray(codec.decode(data))
         small = max(image.size) < CELL
         image = image.resize((CELL, CELL), Image.Resampling.NEAREST if small else Image.Resampling.LANCZOS)
@@ -35,7 +37,7 @@ def spread_over_classes(images: ImageTable, columns: int, rows: int) -> tuple[Im
         ``columns`` the first ones are shown.
     """
     labels = images.column("label")
-    if not labels or None in labels:
+    if not labels or None in labels[:1]:  # a pool
         return images.take(np.arange(min(len(images), columns * rows))), columns
     of_class = [np.flatnonzero(np.array(labels) == label) for label in sorted(set(labels))[:columns]]
     shortest = min(rows, *(len(members) for members in of_class))

@@ -18,6 +18,7 @@ from jaxtyping import Int, UInt8
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.parquet_shards import ROWS_PER_GROUP, ParquetShards
+from retrieval_vs_diffusion.images.row_groups import take_rows
 
 _ROWS_AT_ONCE = 8 * ROWS_PER_GROUP
 
@@ -138,7 +139,9 @@ class ImageTable:
         positions = np.asarray(rows, dtype=np.int64)
         if isinstance(self._source, ParquetShards):
             return ImageTable(self._source.take(positions))
-        return ImageTable(self.table.take(pa.array(positions)))
+        pieces = [pa.Table.from_batches([batch]) for batch in self.table.to_batches() if batch.num_rows]
+        starts = np.cumsum([0, *(piece.num_rows for piece in pieces)])
+        return ImageTable(take_rows(positions, starts, pieces.__getitem__, SCHEMA))
 
     def first_of_each_class(self, counts: int | Sequence[int]) -> ImageTable:
         """The first ``counts`` rows of each label, in the table's order; ledgers are dropped.

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Int
 
+from retrieval_vs_diffusion.images.row_groups import take_rows
+
 ROWS_PER_GROUP = 128  # what is read to have one row of it: some megabytes of photographs
 _BYTES_KEPT = 256_000_000  # of the groups that were read last: they are likely to be asked for again
 
@@ -63,20 +65,7 @@ class ParquetShards:
 
     def take(self, rows: Int[np.ndarray, " n"]) -> pa.Table:
         """These rows in this order; each group that holds some of them is read once."""
-        if not len(rows):
-            return self.schema.empty_table()
-        outside = (rows < 0) | (rows >= self.num_rows)
-        if outside.any():
-            raise IndexError(f"row {rows[outside][0]} of a table with {self.num_rows} rows")
-        groups = np.searchsorted(self._starts, rows, side="right") - 1
-        order = np.argsort(groups, kind="stable")
-        parts = []
-        for group in np.unique(groups):
-            wanted = order[groups[order] == group]
-            parts.append(self._group(int(group)).take(pa.array(rows[wanted] - self._starts[group])))
-        back = np.empty(len(rows), dtype=np.int64)
-        back[order] = np.arange(len(rows))
-        return pa.concat_tables(parts).take(pa.array(back))
+        return take_rows(rows, self._starts, self._group, self.schema)
 
     def batches(self, size: int) -> Iterator[pa.Table]:
         """All rows in order, at most so many at a time."""

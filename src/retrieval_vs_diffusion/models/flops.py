@@ -129,7 +129,13 @@ class CountedFlops:
         with self._fake:
             # Tensors do for parameters, and are made in half the time.
             memo = {id(each): _make(_describe(each, True)) for each in (*module.parameters(), *module.buffers())}
-        return copy.deepcopy(module, memo)
+        copied = copy.deepcopy(module, memo)
+        for part in copied.modules():
+            # accelerate's hooks of an offloaded model would move what has no memory.
+            if "_old_forward" in part.__dict__:
+                part.forward = part.__dict__.pop("_old_forward")
+                part.__dict__.pop("_hf_hook", None)
+        return copied
 
     def _count(self, call: _Call) -> int:
         try:

@@ -5,7 +5,6 @@ Weights cannot be had everywhere; shapes, memory, time and file formats can be t
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,6 @@ SCHEDULER: dict[str, Any] = {
     "skip_prk_steps": True,
     "steps_offset": 1,
 }
-_MERGES = 49152 - 256 - 2  # of CLIP's byte-pair file; with bytes, word ends and two special tokens 49,408 entries
 
 
 def write_random_stable_diffusion(folder: Path, seed: int = 0) -> None:
@@ -70,13 +68,15 @@ def write_random_stable_diffusion(folder: Path, seed: int = 0) -> None:
     from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
+    from retrieval_vs_diffusion.models.diffusion_families.clip_vocabulary import clip_tokenizer
+
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     UNet2DConditionModel(**UNET).save_pretrained(folder / "unet")
     AutoencoderKL(**AUTOENCODER).save_pretrained(folder / "vae")
     CLIPTextModel(CLIPTextConfig(**TEXT_ENCODER)).save_pretrained(folder / "text_encoder")
     PNDMScheduler(**SCHEDULER).save_pretrained(folder / "scheduler")
-    _clip_tokenizer().save_pretrained(folder / "tokenizer")
+    clip_tokenizer().save_pretrained(folder / "tokenizer")
     parts = {
         "_class_name": "StableDiffusionPipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
@@ -88,18 +88,3 @@ def write_random_stable_diffusion(folder: Path, seed: int = 0) -> None:
         "feature_extractor": [None, None],
     }
     (folder / "model_index.json").write_text(json.dumps(parts, indent=1))
-
-
-def _clip_tokenizer() -> Any:
-    """CLIP's own vocabulary, from the byte-pair file that comes with open_clip."""
-    import open_clip
-    from open_clip.tokenizer import bytes_to_unicode
-    from transformers import CLIPTokenizer
-
-    file = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
-    lines = gzip.decompress(file.read_bytes()).decode("utf-8").split("\n")[1 : _MERGES + 1]
-    merges = [tuple(line.split()) for line in lines]
-    characters = list(bytes_to_unicode().values())
-    tokens = [*characters, *(character + "</w>" for character in characters), *("".join(pair) for pair in merges)]
-    vocabulary = {token: index for index, token in enumerate([*tokens, "<|startoftext|>", "<|endoftext|>"])}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)

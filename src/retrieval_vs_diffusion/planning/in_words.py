@@ -13,9 +13,10 @@ from retrieval_vs_diffusion.planning.extrapolation import LEAK_COMPARISON, SHARE
 from retrieval_vs_diffusion.planning.surveyed import Surveyed
 from retrieval_vs_diffusion.planning.timings import PilotTimings
 
+_FEW = 0.7  # a share of images that came through which a user should know of
 CAVEAT = (
-    "reckoned from a few images: expect the whole within a factor of one and a half, single lines less well; saving "
-    "tables, starting steps and loading models are not in it"
+    "reckoned from a few images: expect the whole within a factor of one and a half, single lines less well, and worse "
+    "where others use the machine; saving tables, starting steps and loading models are not in it"
 )
 
 
@@ -110,6 +111,9 @@ def _notes(table: pd.DataFrame, asked: Asked, there: Surveyed, timings: PilotTim
         by_reason.setdefault(reason, []).append(name)
     for reason, names in by_reason.items():
         notes.append(f"could not be tried and is missing from the totals: {', '.join(names)}, {reason}")
+    for name, row in timings.rows.items():
+        if row.came_through < _FEW:
+            notes.append(f"{name}: {row.came_through:.0%} of the images asked for in the pilot were there in the end")
     peak = table["peak_memory_bytes"].dropna()
     if len(peak):
         notes.append(f"the GPU's memory: {size(float(peak.max()))} at most in the pilot")

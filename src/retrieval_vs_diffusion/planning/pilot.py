@@ -82,7 +82,7 @@ def run_pilot(
             measured = attempts.attempt(
                 name, "measuring the set", functools.partial(measure_seconds, strategy, images, world, stages)
             )
-            rows[name] = RowTiming(steps, measured)
+            rows[name] = RowTiming(steps, measured, len(images) / sum(world.originals_per_class) if steps else 1.0)
             if strategy.arm in ("generate", "both"):
                 generated[name] = images
     train = _train_all(recipes, world, stages, attempts)

@@ -46,10 +46,17 @@ class StepTiming:
 
 @dataclass(frozen=True)
 class RowTiming:
-    """A strategy's steps, and seconds to measure one of its images; None where that failed."""
+    """One strategy.
+
+    Args:
+        steps: in order.
+        measure_seconds: for each image of its set; None where that failed.
+        came_through: share of the images asked for that were there in the end.
+    """
 
     steps: tuple[StepTiming, ...] = ()
     measure_seconds: float | None = 0.0
+    came_through: float = 1.0
 
 
 @dataclass(frozen=True)

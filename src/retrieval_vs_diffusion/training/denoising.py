@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion import Diffusion
@@ -118,9 +119,17 @@ def optimise_denoising(
     The best state is that of the lowest held-out loss, measured at fixed noise, the initial state
     included; without held-out images it is the last one. A loss that is not finite, of a batch or on a
     look, ends the learning: the class and the step are named, and the parameters are as at the best look before.
+
+    Raises:
+        UserError: if the denoiser's weights are kept elsewhere, as sequential offloading does.
     """
     from diffusers import DDPMScheduler
 
+    if any(weights.is_meta for weights in diffusion.pipeline.unet.parameters()):
+        raise UserError(
+            f"{description}: diffusion.offload: sequential keeps no weights that could be learned with; "
+            "take model or null, or rows without a personalisation"
+        )
     # The noise schedule of the model's training; the pipeline may hold another scheduler, for sampling.
     scheduler = DDPMScheduler.from_config(diffusion.pipeline.scheduler.config)
     if training.gradient_checkpointing:
