@@ -12,9 +12,9 @@ from PIL import Image, ImageOps
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.codec import BrokenImageError
+from retrieval_vs_diffusion.images.collections.plain_text import plain
 from retrieval_vs_diffusion.images.image_files import opened, rgb
 from retrieval_vs_diffusion.images.image_table import content_hash
-from retrieval_vs_diffusion.images.plain_text import plain
 from retrieval_vs_diffusion.images.sample import Sample
 
 SMALLEST_SIDE = 8  # pixels; counting pixels and spacers of web pages are smaller

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.part_names import PARTS
+from retrieval_vs_diffusion.images.collections.part_names import PARTS
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.seeds import derive_seed
 

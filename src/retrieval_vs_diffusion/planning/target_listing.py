@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval_vs_diffusion.images.class_naming import class_names_of
-from retrieval_vs_diffusion.images.collection import Collection, build_collection
+from retrieval_vs_diffusion.images.collections.collection import Collection, build_collection
+from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.labelled_images import LabelledImages
 from retrieval_vs_diffusion.images.splits import Split
-from retrieval_vs_diffusion.images.tally import Tally
 from retrieval_vs_diffusion.progress import progress
 
 # Of test images the keys are counted; none is read.

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images import record_batches
+from retrieval_vs_diffusion.images.collections import record_batches
 from retrieval_vs_diffusion.images.formats.parquet import Parquet
 from tests.images.made_collections import encoded, hugging_face_metadata, write, write_parquet
 

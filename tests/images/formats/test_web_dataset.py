@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images import tar_members
+from retrieval_vs_diffusion.images.collections import tar_members
 from retrieval_vs_diffusion.images.formats import web_dataset
 from retrieval_vs_diffusion.images.formats.web_dataset import WebDataset
 from tests.images.made_collections import encoded, write, write_tar

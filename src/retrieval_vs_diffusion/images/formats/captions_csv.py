@@ -7,8 +7,8 @@ from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval_vs_diffusion.images.columns import CAPTION_NAMES, LABEL_NAMES, PATH_NAMES, Wanted
-from retrieval_vs_diffusion.images.listed_files import ListedFiles, only_list_in
+from retrieval_vs_diffusion.images.collections.columns import CAPTION_NAMES, LABEL_NAMES, PATH_NAMES, Wanted
+from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles, only_list_in
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.part_names import part_named
 from retrieval_vs_diffusion.images.image_files import image_files
-from retrieval_vs_diffusion.images.part_names import part_named
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.columns import LABEL_NAMES, PATH_NAMES
+from retrieval_vs_diffusion.images.collections.columns import LABEL_NAMES, PATH_NAMES
+from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles
+from retrieval_vs_diffusion.images.collections.record_batches import ENDINGS as TABLES
+from retrieval_vs_diffusion.images.collections.record_batches import schema_of
+from retrieval_vs_diffusion.images.collections.table_columns import holds_images
 from retrieval_vs_diffusion.images.image_files import ENDINGS as IMAGES
-from retrieval_vs_diffusion.images.listed_files import ListedFiles
-from retrieval_vs_diffusion.images.record_batches import ENDINGS as TABLES
-from retrieval_vs_diffusion.images.record_batches import schema_of
-from retrieval_vs_diffusion.images.table_columns import holds_images
 
 _LISTS = (".csv", ".tsv")
 _LOOKED_AT = 20_000  # files; the first ones tell what a collection of millions is

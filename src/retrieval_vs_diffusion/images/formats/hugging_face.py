@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.part_names import PARTS, part_named
-from retrieval_vs_diffusion.images.record_batches import ROWS_AT_ONCE
+from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
+from retrieval_vs_diffusion.images.collections.record_batches import ROWS_AT_ONCE
+from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.parts import part
 
 logger = logging.getLogger(__name__)

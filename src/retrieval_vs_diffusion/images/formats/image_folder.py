@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.sidecars import LARGEST_SIDECAR
 from retrieval_vs_diffusion.parts import part
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, described
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.sidecars import LARGEST_SIDECAR, SIDECARS, described
 from retrieval_vs_diffusion.parts import part
 
 

@@ -7,9 +7,9 @@ from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.columns import LABEL_NAMES, PATH_NAMES, SPLIT_NAMES, Wanted
-from retrieval_vs_diffusion.images.listed_files import ListedFiles, only_list_in
-from retrieval_vs_diffusion.images.part_names import PARTS, part_named
+from retrieval_vs_diffusion.images.collections.columns import LABEL_NAMES, PATH_NAMES, SPLIT_NAMES, Wanted
+from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles, only_list_in
+from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from retrieval_vs_diffusion.images.part_names import part_of_file
-from retrieval_vs_diffusion.images.record_batches import batches_of, common_schema, schema_of, shards_in
+from retrieval_vs_diffusion.images.collections.part_names import part_of_file
+from retrieval_vs_diffusion.images.collections.record_batches import batches_of, common_schema, schema_of, shards_in
+from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.parts import part
 
 

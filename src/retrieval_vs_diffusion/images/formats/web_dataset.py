@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.part_names import part_of_file
+from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, described
+from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD, LARGEST_MEMBER, tar_members
 from retrieval_vs_diffusion.images.image_files import ENDINGS
-from retrieval_vs_diffusion.images.part_names import part_of_file
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.sidecars import LARGEST_SIDECAR, SIDECARS, described
-from retrieval_vs_diffusion.images.tar_members import BROKEN_SHARD, LARGEST_MEMBER, tar_members
 from retrieval_vs_diffusion.parts import part
 
 logger = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.class_naming import class_names_of
-from retrieval_vs_diffusion.images.collection import Collection, build_collection
+from retrieval_vs_diffusion.images.collections.collection import Collection, build_collection
+from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.images.photo import SMALLEST_SIDE
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.images.splits import Split
-from retrieval_vs_diffusion.images.tally import Tally
 from retrieval_vs_diffusion.images.target import Target
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.progress import progress

@@ -1,7 +1,7 @@
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.collection import build_collection
+from retrieval_vs_diffusion.images.collections.collection import build_collection
 from retrieval_vs_diffusion.images.formats.class_folders import ClassFolders
 from retrieval_vs_diffusion.images.formats.hugging_face import HuggingFace
 from retrieval_vs_diffusion.images.formats.parquet import Parquet

@@ -1,4 +1,4 @@
-from retrieval_vs_diffusion.images.plain_text import plain, plain_caption
+from retrieval_vs_diffusion.images.collections.plain_text import plain, plain_caption
 
 
 def test_halves_of_pairs_are_written_out():

@@ -2,7 +2,7 @@ from pathlib import PurePath
 
 import pytest
 
-from retrieval_vs_diffusion.images.part_names import part_named, part_of_file
+from retrieval_vs_diffusion.images.collections.part_names import part_named, part_of_file
 
 
 def test_parts_have_several_names():

@@ -1,7 +1,7 @@
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.columns import Wanted
+from retrieval_vs_diffusion.images.collections.columns import Wanted
 
 CAPTION = Wanted("caption", None, ("caption", "text"))
 

@@ -10,11 +10,17 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.columns import CAPTION_NAMES, IMAGE_NAMES, LABEL_NAMES, SPLIT_NAMES, Wanted
-from retrieval_vs_diffusion.images.part_names import PARTS, part_named
-from retrieval_vs_diffusion.images.record_batches import class_names_in, hugging_face_features
+from retrieval_vs_diffusion.images.collections.columns import (
+    CAPTION_NAMES,
+    IMAGE_NAMES,
+    LABEL_NAMES,
+    SPLIT_NAMES,
+    Wanted,
+)
+from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
+from retrieval_vs_diffusion.images.collections.record_batches import class_names_in, hugging_face_features
+from retrieval_vs_diffusion.images.collections.sidecars import probability
 from retrieval_vs_diffusion.images.sample import Sample
-from retrieval_vs_diffusion.images.sidecars import probability
 
 Needs = Literal["label", "caption"] | None  # which column there must be, besides that of images
 

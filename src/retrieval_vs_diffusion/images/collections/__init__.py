@@ -1,0 +1,1 @@
+"""Reading collections of any format: what the formats share."""
