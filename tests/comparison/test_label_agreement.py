@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from retrieval_vs_diffusion.comparison.label_agreement import measure_label_agreement
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network
 
@@ -65,5 +66,5 @@ def test_of_no_images_nothing_is_said(clip, judge, device):
 
 def test_a_judge_of_other_classes_is_an_error(red_and_blue, clip, judge, device):
     images = changed(red_and_blue([0]), true_label=[None])
-    with pytest.raises(ValueError, match=r"the judge knows .*'red', 'blue'.*, the target's .* \('cat', 'dog'\)"):
+    with pytest.raises(UserError, match=r"judge\.path: the judge knows red, blue, the target's classes are cat, dog;"):
         measured_of(images, judge, clip, device, ("cat", "dog"))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.models.classifier import Classifier
@@ -37,7 +38,7 @@ def measure_label_agreement(
         ``judge`` or ``clip_zero_shot``.
 
     Raises:
-        ValueError: if the judge knows other classes.
+        UserError: if the judge knows other classes.
     """
     if not len(images):
         return {"label_agreement": None, "agreement_by": None}
@@ -49,10 +50,17 @@ def measure_label_agreement(
         return {"label_agreement": float(agreement), "agreement_by": "true_labels"}
     if judge is not None:
         if judge.class_names != class_names:
-            raise ValueError(f"the judge knows {judge.class_names}, the target's classes are {class_names}")
+            raise UserError(
+                f"judge.path: the judge knows {_listed(judge.class_names)}, the target's classes are "
+                f"{_listed(class_names)}; give the judge of these classes, or null"
+            )
         pixels = squares_of(images, judge.image_size)
         agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
         return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
     prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])
     agreed = (embeddings @ prompts.T).argmax(axis=1) == labels
     return {"label_agreement": float(agreed.mean()), "agreement_by": "clip_zero_shot"}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
