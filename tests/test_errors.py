@@ -1,3 +1,6 @@
+import errno
+import os
+
 from retrieval_vs_diffusion.errors import UserError, did_you_mean, find_user_error
 
 
@@ -24,3 +27,12 @@ def test_an_error_that_is_no_users_is_not_taken_for_one():
     error.__cause__ = KeyError("x")
     assert find_user_error(error) is None
     assert find_user_error(None) is None
+
+
+def test_a_full_disk_is_the_users_to_mend_whichever_library_tells_of_it():
+    python = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/x.parquet")
+    wrapped = RuntimeError("Failed while saving data to dataset")
+    wrapped.__cause__ = python
+    assert str(find_user_error(wrapped)).startswith("there is no space left on the disk, writing /data/x.parquet: free")
+    rust = RuntimeError("I/O error: No space left on device (os error 28)")
+    assert str(find_user_error(rust)).startswith("there is no space left on the disk: free some")

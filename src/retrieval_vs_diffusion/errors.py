@@ -11,10 +11,23 @@ class UserError(Exception):
 
 
 def find_user_error(error: BaseException | None) -> UserError | None:
-    """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises."""
+    """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises.
+
+    A disk without room is one too, whichever library tells of it.
+    """
     while error is not None and not isinstance(error, UserError):
+        if _NO_SPACE in str(error):
+            return UserError(_no_space(error))
         error = error.__cause__
     return error
+
+
+_NO_SPACE = "No space left on device"  # as the C library says it, through Python, Arrow and Rust
+
+
+def _no_space(error: BaseException) -> str:
+    where = f", writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
+    return f"there is no space left on the disk{where}: free some and run the same command again; what is done stays"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
