@@ -119,14 +119,14 @@ class VectorIndexDataset(AbstractDataset["VectorIndex", "VectorIndex"]):
         foreign = Path(about["path"]) if "path" in about else None
         index = read_index(foreign or self._filepath / _INDEX, about.get("nprobe"))
         embeddings = EmbeddingsDataset(filepath=self._embeddings).load() if self._embeddings else None
-        return VectorIndex(index, about["clip_name"], embeddings, foreign)
+        return VectorIndex(index, about["clip_name"], embeddings, foreign, about.get("use_gpu", True))
 
     def save(self, data: VectorIndex) -> None:
         """Write index and model name; or where the index is that other tools made, and how it is searched."""
         from retrieval_vs_diffusion.models.faiss_calls import inverted_lists
         from retrieval_vs_diffusion.models.index_file import write_index
 
-        about: dict[str, Any] = {"clip_name": data.clip_name}
+        about: dict[str, Any] = {"clip_name": data.clip_name, "use_gpu": data.use_gpu}
         with replacing(self._filepath) as folder:
             folder.mkdir()
             if data.path is None:

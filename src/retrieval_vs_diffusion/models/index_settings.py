@@ -23,7 +23,7 @@ class IndexSettings(BaseModel):
             by other tools keeps its own number, if that is more than FAISS's initial 1.
         train_sample: vectors that an index is trained on; without it 40 for each inverted list, at least 16,384.
         path: an index that other tools made over the same embeddings, in the same order; nothing is built then.
-        use_gpu: train the inverted lists on GPUs where FAISS sees some.
+        use_gpu: train the inverted lists, and search, on GPUs where FAISS sees some.
         recall_at: neighbours whose recall is measured.
         recall_queries: queries it is measured with.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.embeddings import Embeddings
 from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists, said_by_faiss
+from retrieval_vs_diffusion.models.gpu_search import GpuSearch
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
 
 __all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
@@ -26,6 +27,7 @@ class VectorIndex:
         clip_name: the CLIP model whose embeddings it holds.
         embeddings: what it was built from; where they are given, ``vectors`` reads them.
         path: the file of an index that other tools made; it stays where it is.
+        use_gpu: search on the GPU where there is one.
 
     Raises:
         UserError: if index and embeddings differ in number, dimensions or model.
@@ -35,6 +37,8 @@ class VectorIndex:
     clip_name: str
     embeddings: Embeddings | None = None
     path: Path | None = None
+    use_gpu: bool = True
+    _gpu: GpuSearch = field(default_factory=GpuSearch, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.embeddings is not None:
@@ -96,7 +100,8 @@ class VectorIndex:
                 f"the index holds {self.width}-d embeddings of {self.clip_name}, the queries have "
                 f"{queries.shape[1]} dimensions: take the CLIP model that made the embeddings, or embed the pool again"
             )
-        similarities, rows = self.faiss_index.search(queries, k)
+        searched = self._gpu.index_for(self.faiss_index, k) if self.use_gpu else self.faiss_index
+        similarities, rows = searched.search(queries, k)
         if self.faiss_index.metric_type == faiss.METRIC_L2:
             similarities = 1 - similarities / 2
         similarities[rows < 0] = -np.inf
@@ -170,8 +175,9 @@ def build_index(embeddings: Embeddings, settings: IndexSettings | None = None, s
 
     settings = settings or IndexSettings()
     if settings.path is not None:
-        return refer_to_index(settings.path, embeddings, settings.nprobe)
-    return VectorIndex(make_faiss_index(embeddings, settings, seed), embeddings.clip_name, embeddings)
+        return replace(refer_to_index(settings.path, embeddings, settings.nprobe), use_gpu=settings.use_gpu)
+    made = make_faiss_index(embeddings, settings, seed)
+    return VectorIndex(made, embeddings.clip_name, embeddings, use_gpu=settings.use_gpu)
 
 
 def refer_to_index(path: str | Path, embeddings: Embeddings, nprobe: int | None = None) -> VectorIndex:
