@@ -37,5 +37,5 @@ def small_pool(
         embeddings = Embeddings(unit_vectors(np.asarray(vectors))[0], clip.name)
     else:
         embeddings = whole_embeddings(stages.embed(held, clip, compute))
-    index = stages.build_index(embeddings, held, {**settings, "path": None, "factory": "Flat"})
+    index = stages.build_index(None, embeddings, held, {**settings, "path": None, "factory": "Flat"})
     return held, embeddings, index

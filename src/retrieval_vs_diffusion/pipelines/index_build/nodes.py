@@ -19,8 +19,15 @@ def embed(images: ImageTable, clip: Clip, compute: dict[str, Any]) -> Embeddings
     return embed_table(images, clip.to(choose_device(**compute)))
 
 
-def build_index(embeddings: Embeddings, images: ImageTable, settings: dict[str, Any]) -> VectorIndex:
-    """Index the embeddings for search by inner product, or take the index that they came with."""
+def build_index(
+    index_digest: str | None, embeddings: Embeddings, images: ImageTable, settings: dict[str, Any]
+) -> VectorIndex:
+    """Index the embeddings for search by inner product, or take the index that they came with.
+
+    Args:
+        index_digest: hash of the file that ``settings`` names. Nothing reads it here; being bound, it makes a file
+            with other content count as another node.
+    """
     from retrieval_vs_diffusion.models import vector_index
     from retrieval_vs_diffusion.models.index_settings import IndexSettings
 

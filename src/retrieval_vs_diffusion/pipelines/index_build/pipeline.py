@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kedro.pipeline import Node, Pipeline
 
+from retrieval_vs_diffusion.execution.digest import digest_of_collection
+from retrieval_vs_diffusion.models.index_settings import IndexSettings
+from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.index_build import nodes
 from retrieval_vs_diffusion.study import Study
 
@@ -21,10 +26,11 @@ def create_pipeline(study: Study) -> Pipeline:
             tags="gpu",
         )
     ]
-    return Pipeline([*made, *(_pool_nodes() if study.has_pool else [])], tags="index_build")
+    return Pipeline([*made, *(_pool_nodes(study.parameters.pool.index) if study.has_pool else [])], tags="index_build")
 
 
-def _pool_nodes() -> list[Node]:
+def _pool_nodes(settings: IndexSettings) -> list[Node]:
+    index_digest = digest_of_collection([Path(settings.path)]) if settings.path else None
     return [
         Node(
             nodes.embed,
@@ -34,7 +40,7 @@ def _pool_nodes() -> list[Node]:
             tags="gpu",
         ),
         Node(
-            nodes.build_index,
+            bound(nodes.build_index, index_digest),
             inputs=["pool.embeddings", "pool.images", "params:pool.index"],
             outputs="pool.index",
             name="build_index",
