@@ -51,12 +51,19 @@ def test_a_generated_image_is_judged_though_it_was_made_from_one_of_known_class(
     assert measured_of(images, judge, clip, device)["agreement_by"] == "judge"
 
 
-def test_without_a_judge_clip_decides(red_and_blue, clip, device):
-    images = changed(red_and_blue([0, 1, 0, 1]), true_label=[None] * 4)
+def test_without_a_judge_clip_decides_on_generated_images(red_and_blue, clip, device):
+    images = changed(red_and_blue([0, 1, 0, 1]), true_label=[None] * 4, checkpoint=["tiny"] * 4)
     measured = measured_of(images, None, clip, device)
     queries = clip.embed_texts(["a photo of a red", "a photo of a blue"])
     nearest = (clip.embed_images(images.pixels()) @ queries.T).argmax(axis=1)
     assert measured == {"label_agreement": float((nearest == [0, 1, 0, 1]).mean()), "agreement_by": "clip_zero_shot"}
+
+
+def test_clip_says_nothing_of_images_that_it_retrieved_itself(red_and_blue, clip, device):
+    retrieved = changed(red_and_blue([0, 1]), true_label=[None] * 2)
+    assert measured_of(retrieved, None, clip, device) == {"label_agreement": None, "agreement_by": None}
+    mixed = changed(red_and_blue([0, 1, 0]), true_label=[None] * 3, checkpoint=[None, None, "tiny"])
+    assert measured_of(mixed, None, clip, device)["label_agreement"] in (0.0, 1.0)  # of the one that was generated
 
 
 def test_of_no_images_nothing_is_said(clip, judge, device):

@@ -25,6 +25,9 @@ def measure_label_agreement(
 ) -> dict[str, Any]:
     """Measure by true labels where all images have them, else by the judge, else by zero-shot CLIP.
 
+    CLIP says nothing of images that it found itself: each is nearest to the prompt of its class because it was
+    retrieved so. By CLIP only generated images are measured.
+
     Args:
         images: with the labels that they are used for.
         embeddings: of the images, by ``clip``; unit vectors.
@@ -34,8 +37,8 @@ def measure_label_agreement(
         device: where the judge runs.
 
     Returns:
-        ``label_agreement`` in [0, 1] (None for an empty set), and ``agreement_by``: ``true_labels``,
-        ``judge`` or ``clip_zero_shot``.
+        ``label_agreement`` in [0, 1] (None for an empty set, and where nothing can tell), and ``agreement_by``:
+        ``true_labels``, ``judge`` or ``clip_zero_shot``.
 
     Raises:
         UserError: if the judge knows other classes.
@@ -57,8 +60,11 @@ def measure_label_agreement(
         pixels = squares_of(images, judge.image_size)
         agreed = judge.probabilities(pixels, device).argmax(axis=1) == labels
         return {"label_agreement": float(agreed.mean()), "agreement_by": "judge"}
+    generated = np.array([checkpoint is not None for checkpoint in images.column("checkpoint")])
+    if not generated.any():
+        return {"label_agreement": None, "agreement_by": None}
     prompts = clip.embed_texts([f"a photo of a {name}" for name in class_names])
-    agreed = (embeddings @ prompts.T).argmax(axis=1) == labels
+    agreed = (embeddings[generated] @ prompts.T).argmax(axis=1) == labels[generated]
     return {"label_agreement": float(agreed.mean()), "agreement_by": "clip_zero_shot"}
 
 
