@@ -65,11 +65,21 @@ def test_under_five_repetitions_there_is_no_verdict(repetitions, words):
     )
 
 
-@pytest.mark.parametrize(("arm", "missing"), [("retrieve", "retrieves"), ("generate", "generates")])
-def test_a_missing_arm_is_named(arm, missing):
-    assert said(pair("better"), {**BEST, arm: None}) == (
-        f"No row here {missing} images that show their class, so retrieval and generation cannot be compared yet."
+@pytest.mark.parametrize(
+    ("missing", "says", "alone"),
+    [
+        ("retrieve", "retrieves", "generation (prompts, 60.0 %)"),
+        ("generate", "generates", "retrieval (text, 71.0 %)"),
+    ],
+)
+def test_a_missing_arm_is_named_and_the_other_compared_with_the_baseline(missing, says, alone):
+    told = said(pair("better"), {**BEST, missing: None})
+    assert told.startswith(
+        f"No row here {says} images that show their class, so retrieval and generation cannot be compared; {alone} "
     )
+    assert "original_only" in told
+    nothing = said(pair("better").iloc[:0], {**BEST, missing: None})
+    assert nothing.endswith("cannot be compared yet.")
 
 
 def worth(more: float, low: float = 7.0, high: float = 12.0) -> RealImages:

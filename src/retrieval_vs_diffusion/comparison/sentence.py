@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from retrieval_vs_diffusion.comparison.baseline import BASELINE
 from retrieval_vs_diffusion.comparison.real_images import RealImages
 from retrieval_vs_diffusion.comparison.verdicts import FEWEST_REPETITIONS, NO_VERDICT, SIGNIFICANCE, TOO_CLOSE
 
@@ -26,9 +27,9 @@ def verdict_sentence(
     retrieved, generated = best.get("retrieve"), best.get("generate")
     if retrieved is None or generated is None:
         missing = "retrieves" if retrieved is None else "generates"
-        return (
-            f"No row here {missing} images that show their class, so retrieval and generation cannot be compared yet."
-        )
+        alone = _alone(best, comparisons, accuracies, test_images)
+        told = f"No row here {missing} images that show their class, so retrieval and generation cannot be compared"
+        return f"{told}; {alone}." if alone else f"{told} yet."
     (pair,) = comparisons[(comparisons["first"] == retrieved) & (comparisons["second"] == generated)].to_dict("records")
     names = f"retrieval ({retrieved}, {accuracies[retrieved] * 100:.1f} %)"
     others = f"generation ({generated}, {accuracies[generated] * 100:.1f} %)"
@@ -54,6 +55,27 @@ def verdict_sentence(
     ends = (low, high) if pair["difference"] > 0 else (-high, -low)
     interval = f"95 % interval {ends[0]:.1f} to {ends[1]:.1f}; {seen}"
     return f"{more[0].upper()}{more[1:]} helped more than {less}, by {points} ({interval})."
+
+
+def _alone(
+    best: Mapping[str, str | None], comparisons: pd.DataFrame, accuracies: Mapping[str, float], test_images: int
+) -> str:
+    """What the one arm that there is did for the baseline; empty without it or without a row."""
+    arm, row = ("retrieval", best["retrieve"]) if best.get("retrieve") else ("generation", best.get("generate"))
+    pairs = comparisons[(comparisons["first"] == row) & (comparisons["second"] == BASELINE)].to_dict("records")
+    if not pairs or row is None:
+        return ""
+    (pair,) = pairs
+    named = f"{arm} ({row}, {accuracies[row] * 100:.1f} %)"
+    points = f"{pair['difference'] * 100:+.1f} points"
+    seen = f"{_counted(pair['repetitions'], 'repetition')}, {test_images} test images"
+    if pair["verdict"] == NO_VERDICT:
+        needed = f"{FEWEST_REPETITIONS} are needed"
+        return f"{named} differs from {BASELINE} by {points}, which is no verdict ({seen}; {needed})"
+    interval = "" if math.isnan(pair["low"]) else f"95 % interval {pair['low'] * 100:.1f} to {pair['high'] * 100:.1f}; "
+    if pair["verdict"] == TOO_CLOSE:
+        return f"{named} against {BASELINE} is too close to call ({points}, {interval}{seen})"
+    return f"{named} is {pair['verdict']} than {BASELINE}, by {points} ({interval}{seen})"
 
 
 def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
