@@ -62,6 +62,13 @@ class Study:
         return chosen
 
     @property
+    def missing(self) -> dict[str, str]:
+        """Why strategies that were asked for are left out, by name."""
+        only = self.parameters.only
+        asked = None if only in {None, EVERY_STRATEGY} else {name.strip() for name in str(only).split("+")}
+        return {name: reason for name, reason in self.left_out.items() if asked is None or name in asked}
+
+    @property
     def has_pool(self) -> bool:
         """Whether there is a pool to retrieve from."""
         return has_pool(self.parameters)

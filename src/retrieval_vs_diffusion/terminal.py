@@ -63,7 +63,7 @@ class LeaderboardHook:
             console.print(
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
-        for line in told(current_study().left_out):
+        for line in told(current_study().missing):
             console.print(f"[yellow]![/] {escape(line)}", style="dim", soft_wrap=True)
         for note in summary["notes"]:
             console.print(f"[yellow]![/] {escape(note)}", style="dim", soft_wrap=True)

@@ -82,6 +82,17 @@ def test_a_missing_arm_is_named_and_the_other_compared_with_the_baseline(missing
     assert nothing.endswith("cannot be compared yet.")
 
 
+def test_of_an_arm_that_nobody_asked_for_nothing_is_said_of_its_images():
+    told = verdict_sentence({**BEST, "generate": None}, pair("better"), ACCURACIES, 40, arms={"retrieve"})
+    assert told.startswith("No row here generates images, so retrieval and generation cannot be compared; retrieval")
+
+
+def test_an_interval_that_holds_everything_tells_nothing():
+    anything = RealImages(math.inf, -math.inf, math.inf, least=-5, most=35)
+    assert "cannot be told in real images" in worth_sentence(BEST, {"text": anything})
+    assert "more than" not in worth_sentence(BEST, {"text": anything})
+
+
 def worth(more: float, low: float = 7.0, high: float = 12.0) -> RealImages:
     return RealImages(more, low, high, least=-5, most=35)
 

@@ -85,3 +85,16 @@ def test_prefetching_asks_for_all_rows_at_once():
     links = Images()
     Pool(links).prefetch([3, 1])
     assert links.asked == [3, 1]
+
+
+def test_a_takedown_says_once_what_it_found_and_what_it_did_not(caplog):
+    caplog.set_level("INFO")
+    rows = [{"image_id": f"pool/{n}", "content_hash": "", "image": None, "source": f"https://x/{n}"} for n in range(4)]
+    table = ImageTable.from_rows(rows)
+    for _ in range(2):
+        pool = open_pool(table, frozenset({"pool/1", "https://x/3", "https://x/9"}))
+    assert pool.left_out.tolist() == [1, 3]
+    assert caplog.messages == [
+        "takedown: 2 of 3 entries found, 2 images of the pool left out",
+        "takedown: 1 entries are no id and no URL of the pool, e.g. https://x/9",
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,11 @@ from retrieval_vs_diffusion.comparison.verdicts import FEWEST_REPETITIONS, NO_VE
 
 
 def verdict_sentence(
-    best: Mapping[str, str | None], comparisons: pd.DataFrame, accuracies: Mapping[str, float], test_images: int
+    best: Mapping[str, str | None],
+    comparisons: pd.DataFrame,
+    accuracies: Mapping[str, float],
+    test_images: int,
+    arms: Collection[str] = ("retrieve", "generate"),
 ) -> str:
     """Which arm helped more, in one sentence with the interval of the difference.
 
@@ -23,12 +27,14 @@ def verdict_sentence(
         comparisons: as ``compare_pairs`` makes them, the pair of these two among them.
         accuracies: mean accuracy of each row, as a fraction.
         test_images: how many the rows were tested on.
+        arms: of the rows that there are; of one that is missing it is not said that its images are weak.
     """
     retrieved, generated = best.get("retrieve"), best.get("generate")
     if retrieved is None or generated is None:
         missing = "retrieves" if retrieved is None else "generates"
         alone = _alone(best, comparisons, accuracies, test_images)
-        told = f"No row here {missing} images that show their class, so retrieval and generation cannot be compared"
+        weak = " that show their class" if ("retrieve" if retrieved is None else "generate") in arms else ""
+        told = f"No row here {missing} images{weak}, so retrieval and generation cannot be compared"
         return f"{told}; {alone}." if alone else f"{told} yet."
     (pair,) = comparisons[(comparisons["first"] == retrieved) & (comparisons["second"] == generated)].to_dict("records")
     names = f"retrieval ({retrieved}, {accuracies[retrieved] * 100:.1f} %)"
@@ -89,6 +95,8 @@ def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImage
 
 
 def _images(worth: RealImages) -> str:
+    if worth.low == -math.inf and worth.high == math.inf:
+        return "what cannot be told in real images (the interval holds every number of the curve)"
     if worth.more == -math.inf:
         return "less than the size curve can tell"
     return f"{worth.in_words()} more real images a class"

@@ -58,7 +58,7 @@ def reach_verdict(
     accuracies = dict(zip(board["strategy"], board["top1_mean"], strict=True))
     test_images = len(next(iter(read.values())).labels) if read else 0
     summary = {
-        "sentence": verdict_sentence(best, comparisons, accuracies, test_images),
+        "sentence": verdict_sentence(best, comparisons, accuracies, test_images, {str(row["arm"]) for row in rows}),
         "worth": _FLAT if len(curve) > 1 and not rises else worth_sentence(best, worth),
         "family": family_sentence(comparisons, BASELINE),
         "best": best,

@@ -54,7 +54,7 @@ class FreshRunner(SequentialRunner):
         to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
         self._check_inputs(to_run, catalog)
         kept = len(pipeline.nodes) - len(stale)
-        for line in told(current_study().left_out):
+        for line in told(current_study().missing):
             logger.info("Strategies %s", line)
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
         if not stale:

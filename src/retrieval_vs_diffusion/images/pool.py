@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from retrieval_vs_diffusion.images.image_table import ImageTable
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.downloads.settings import Downloads
     from retrieval_vs_diffusion.images.downloads.store import DownloadStore
+
+logger = logging.getLogger(__name__)
 
 LINKS = "links"  # what the ledger of a pool says under `kind` whose images are yet to be downloaded
 
@@ -54,6 +57,26 @@ class Pool:
         return hasattr(self.images, "prefetch")
 
 
+def _tell(images: ImageTable, taken_down: Int[np.ndarray, " n"], takedown: frozenset[str]) -> None:
+    """Say once what a takedown list does: who was asked to remove a picture must know that it is gone."""
+    if not takedown or takedown in _told:
+        return
+    _told.add(takedown)
+    rows = images.rows(taken_down)
+    unknown = takedown - {row["image_id"] for row in rows} - {row["source"] for row in rows}
+    logger.info(
+        "takedown: %d of %d entries found, %d images of the pool left out",
+        len(takedown) - len(unknown),
+        len(takedown),
+        len(rows),
+    )
+    if unknown:
+        logger.warning("takedown: %d entries are no id and no URL of the pool, e.g. %s", len(unknown), min(unknown))
+
+
+_told: set[frozenset[str]] = set()
+
+
 def open_pool(
     images: ImageTable,
     takedown: frozenset[str] = frozenset(),
@@ -68,8 +91,9 @@ def open_pool(
         store: where downloaded images are kept.
         settings: how images are downloaded.
     """
-    left_out = np.union1d(images.rows_with("refused"), images.rows_with("image_id", takedown))
-    left_out = np.union1d(left_out, images.rows_with("source", takedown)).astype(np.int64)
+    taken_down = np.union1d(images.rows_with("image_id", takedown), images.rows_with("source", takedown))
+    _tell(images, taken_down.astype(np.int64), takedown)
+    left_out = np.union1d(images.rows_with("refused"), taken_down).astype(np.int64)
     if images.ledger.get("kind") != LINKS:
         return Pool(images, left_out)
     from retrieval_vs_diffusion.images.downloads.linked_pool import LinkedPool

@@ -107,7 +107,9 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
 
     if Path(model).is_dir() or model.startswith("hf-hub:"):
         if checkpoint is not None:
-            raise UserError(f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; leave it null")
+            raise UserError(
+                f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; set clip.checkpoint to null"
+            )
         return _load_folder(model)
     if "/" in model:
         raise UserError(f"clip.model: there is no folder {model}; give a folder or a name such as ViT-B-32")

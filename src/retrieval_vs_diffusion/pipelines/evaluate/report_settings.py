@@ -35,7 +35,7 @@ def report_settings(study: Study) -> dict[str, Any]:
         "protocol": {key: dumped[key] for key in _SHOWN},
         "strategies": {name: parameters.strategies[name] or {} for name in study.strategies},
         "personalisations": dict(parameters.personalisations),
-        "left_out": told(study.left_out),
+        "left_out": told(study.missing),
         "redraw": list(parameters.repetitions.redraw),
         "protocols": {name: protocol_of(study, name) for name in study.strategies},
         "price": dumped["price"],
