@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
-from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.images.readers.captioned_images import CaptionedImages
 from retrieval_vs_diffusion.images.readers.linked_images import LinkedImages
 from retrieval_vs_diffusion.planning.pool_survey import PoolSize, size_of_files, survey_pool
-from retrieval_vs_diffusion.planning.target_survey import Survey
 from tests.images.made_collections import encoded, write, write_parquet, write_tar
 
 
@@ -85,18 +82,3 @@ def test_a_table_is_as_long_as_it_is(pool):
     found = survey_pool(Reader(), limit=20)
     assert found.size == PoolSize(150, True, "read")
     assert found.images.column("image_id") == pool.column("image_id")[:20]
-
-
-def test_a_reader_may_tell(pool):
-    class Reader:
-        def read(self):
-            def rows():
-                yield from pool.table.to_pylist()[:20]
-                pytest.fail("read on")
-
-            return ImageStream(rows())
-
-        def survey(self):
-            return Survey((), {"pool": [10**9]})
-
-    assert survey_pool(Reader(), limit=20).size.rows == 10**9

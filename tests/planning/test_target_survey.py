@@ -10,7 +10,7 @@ from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.labelled_images import LabelledImages
 from retrieval_vs_diffusion.images.target import Target
 from retrieval_vs_diffusion.planning import target_listing
-from retrieval_vs_diffusion.planning.target_survey import PARTS, Survey, draw_classes, first_rows, survey_target
+from retrieval_vs_diffusion.planning.target_survey import PARTS, draw_classes, first_rows, survey_target
 from tests.images.made_collections import encoded, tree, write
 
 
@@ -101,19 +101,6 @@ def test_streams_are_gone_through_where_nothing_else_tells_how_long_they_are():
     assert found.survey.images_by_part == {part: [10, 10, 10] for part in PARTS}
     assert len(found.parts["reservoir"]) == 8
     assert len(read) == 90
-
-
-def test_and_no_further_than_needed_where_the_reader_tells():
-    read: list[str] = []
-
-    class Telling(Reader):
-        def survey(self):
-            return Survey(("a", "b", "c"), dict.fromkeys(PARTS, [1000] * 3))
-
-    found = survey_target(Telling(streams(read)), classes=2, per_class=2, seed=0)
-    assert found.survey.images_by_part["test"] == [1000] * 3
-    assert len(found.parts["val"]) == 4
-    assert len(read) <= 6 + 12
 
 
 def test_first_rows_keep_the_ledger(pool):

@@ -55,7 +55,7 @@ def survey_pool(reader: Any, limit: int) -> PoolSample:
     """Tell a pool's size, and read its first ``limit`` images.
 
     Args:
-        reader: a part with ``read()`` and, where the pool lies in files, ``reads``; perhaps with ``survey()``.
+        reader: a part with ``read()`` and, where the pool lies in files, ``reads``.
         limit: images of the sample.
     """
     started = time.perf_counter()
@@ -63,9 +63,7 @@ def survey_pool(reader: Any, limit: int) -> PoolSample:
     sample = first_rows(read, limit)
     whole = read if isinstance(read, ImageTable) else None
     seconds = (time.perf_counter() - started) / max(1, len(whole) if whole is not None else len(sample))
-    if hasattr(reader, "survey"):
-        size = PoolSize(sum(reader.survey().images_by_part["pool"]), True, "told by its reader")
-    elif whole is not None:
+    if whole is not None:
         size = PoolSize(len(whole), True, "read")
     else:
         size = _at_most(size_of_files(reader.reads, len(sample)), getattr(reader, "at_most", None))

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval_vs_diffusion.images.class_naming import class_names_of
-from retrieval_vs_diffusion.images.collections.collection import Collection, build_collection
 from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.labelled_images import LabelledImages
-from retrieval_vs_diffusion.images.splits import Split
 from retrieval_vs_diffusion.progress import progress
 
 # Of test images the keys are counted; none is read.
@@ -44,13 +42,12 @@ def list_target(reader: LabelledImages) -> ListedTarget:
     labels: dict[str, str] = {}
 
     def labelled():  # type: ignore[no-untyped-def]
-        for entry in progress(_collection(reader).entries(), "listing the target"):
+        for entry in progress(reader.collection().entries(), "listing the target"):
             if entry.label is not None:
                 labels[entry.key] = entry.label
                 yield entry
 
-    split = Split(reader.val, reader.test, reader.given_parts, reader.reservoir_at_most, reader.seed)
-    drawn = split.draw(labelled())
+    drawn = reader.split().draw(labelled())
     position = {label: number for number, label in enumerate(drawn.labels)}
     keys: dict[str, list[list[str]]] = {}
     for part, name in _PART_OF_READER.items():
@@ -74,7 +71,7 @@ def read_listed(
     rows: dict[str, list[list[dict]]] = {part: [[] for _ in listed.class_names] for part in limits}
     seen: set[str] = set()
     missing = {(part, label) for part in limits for label in labels}
-    for sample in progress(_collection(reader).samples(wanted), "reading the pilot's images", len(wanted)):
+    for sample in progress(reader.collection().samples(wanted), "reading the pilot's images", len(wanted)):
         part, label = wanted[sample.key]
         if len(rows[part][label]) == limits[part]:
             continue
@@ -90,8 +87,3 @@ def read_listed(
     return {
         part: ImageTable.from_rows(row for of_class in by_label for row in of_class) for part, by_label in rows.items()
     }
-
-
-def _collection(reader: LabelledImages) -> Collection:
-    columns = {name: getattr(reader, name) for name in ("image_column", "label_column", "split_column")}
-    return build_collection(str(reader.path), reader.format, "target", columns, "target.reader")

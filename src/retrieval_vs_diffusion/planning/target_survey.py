@@ -58,7 +58,7 @@ def survey_target(reader: Any, classes: int, per_class: int, seed: int) -> Targe
     read as is needed.
 
     Args:
-        reader: a part with ``read() -> Target``, perhaps with ``survey() -> Survey``.
+        reader: a part with ``read() -> Target``.
         classes: how many classes are tried; those of all are drawn.
         per_class: images of each.
         seed: of the draw.
@@ -79,7 +79,7 @@ def survey_target(reader: Any, classes: int, per_class: int, seed: int) -> Targe
         labels = draw_classes(len(survey.classes), classes, seed)
         chosen = {part: _of_table(getattr(target, part), labels, limits[part]) for part in limits}
         return TargetSample(survey, labels, chosen, spent / max(1, sum(map(sum, survey.images_by_part.values()))))
-    return _of_streams(reader, target, classes, limits, seed)
+    return _of_streams(target, classes, limits, seed)
 
 
 def draw_classes(there: int, wanted: int, seed: int) -> tuple[int, ...]:
@@ -100,40 +100,32 @@ def _of_table(table: ImageTable, labels: Sequence[int], limit: int) -> ImageTabl
     return table.first_of_each_class(limits.tolist())
 
 
-def _of_streams(reader: Any, target: Target, classes: int, limits: Mapping[str, int], seed: int) -> TargetSample:
-    """Streams are gone through once: to the end where nothing else tells how much is in them."""
-    told: Survey | None = reader.survey() if hasattr(reader, "survey") else None
+def _of_streams(target: Target, classes: int, limits: Mapping[str, int], seed: int) -> TargetSample:
+    """Streams are gone through once and to the end: nothing else tells how much is in them."""
     labels = draw_classes(len(target.class_names), classes, seed)
     counts: dict[str, list[int]] = {}
     parts: dict[str, ImageTable] = {}
-    started, read = time.perf_counter(), 0
+    started = time.perf_counter()
     for part in PARTS:
         images: ImageTable | ImageStream = getattr(target, part)
         rows = images if isinstance(images, ImageStream) else images.table.to_pylist()
-        if part not in limits and told is not None:
-            continue
-        limit = limits.get(part, 0)
-        counts[part], kept, seen = _gone_through(rows, len(target.class_names), labels, limit, told is not None)
-        read += seen
+        counts[part], kept = _gone_through(rows, len(target.class_names), labels, limits.get(part, 0))
         if part in limits:
             parts[part] = ImageTable.from_rows(kept)
-    survey = told if told is not None else Survey(tuple(target.class_names), counts)
-    return TargetSample(survey, labels, parts, _an_image(started, read))
+    read = sum(map(sum, counts.values()))
+    return TargetSample(Survey(tuple(target.class_names), counts), labels, parts, _an_image(started, read))
 
 
 def _gone_through(
-    rows: Iterable[Mapping[str, Any]], classes: int, labels: Sequence[int], limit: int, stop_when_enough: bool
-) -> tuple[list[int], list[Mapping[str, Any]], int]:
-    counts, kept, seen = [0] * classes, [], 0
+    rows: Iterable[Mapping[str, Any]], classes: int, labels: Sequence[int], limit: int
+) -> tuple[list[int], list[Mapping[str, Any]]]:
+    counts, kept = [0] * classes, []
     for row in rows:
-        seen += 1
         label = row["label"]
         counts[label] += 1
         if label in labels and counts[label] <= limit:
             kept.append(row)
-        if stop_when_enough and all(counts[each] >= limit for each in labels):
-            break
-    return counts, sorted(kept, key=lambda row: row["label"]), seen
+    return counts, sorted(kept, key=lambda row: row["label"])
 
 
 def _an_image(started: float, images: int) -> float:

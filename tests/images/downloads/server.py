@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
+from retrieval_vs_diffusion.images.downloads.fetcher import Fetcher
 from retrieval_vs_diffusion.images.downloads.settings import Downloads
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -189,3 +190,17 @@ def packed(body: bytes, encoding: str = "gzip", times: int = 1):
     for _ in range(times):
         body = gzip.compress(body)
     return status(200, [("Content-Encoding", encoding)], body)
+
+
+def fetch_one(url: str, **changes):
+    return Fetcher(quick(**changes)).fetch([url])[url]
+
+
+def resolve_to(*answers):
+    """A resolver that gives the first answer first, the second then, and the last ever after."""
+    remaining = list(answers)
+
+    async def resolve(host, port):
+        return remaining.pop(0) if len(remaining) > 1 else remaining[0]
+
+    return resolve

@@ -57,13 +57,13 @@ class LabelledImages:
     split_column: str | None = None
 
     def __post_init__(self) -> None:
-        self._split()  # refuses numbers that are none
+        self.split()  # refuses numbers that are none
 
     @property
     def reads(self) -> tuple[Path, ...]:
         """Files and folders of the collection; the path as it is where nothing is."""
         place = self.path.expanduser()
-        return self._collection().reads if place.exists() else (place,)
+        return self.collection().reads if place.exists() else (place,)
 
     def read(self) -> Target:
         """List the collection and split it; the images themselves are read while the parts are written.
@@ -74,9 +74,9 @@ class LabelledImages:
         Raises:
             UserError: if there are fewer than two classes, or a part would lack one.
         """
-        collection = self._collection()
+        collection = self.collection()
         unlabelled = Counter[str]()
-        drawn = self._split().draw(_labelled(progress(collection.entries(), "listing the target"), unlabelled))
+        drawn = self.split().draw(_labelled(progress(collection.entries(), "listing the target"), unlabelled))
         if not drawn.labels and unlabelled:
             raise UserError(
                 f"target.reader: none of {unlabelled.total()} images in {self.path} has a label; name what holds it, "
@@ -92,11 +92,13 @@ class LabelledImages:
         }
         return Target(tuple(names.values()), reservoir=parts["train"], val=parts["val"], test=parts["test"])
 
-    def _collection(self) -> Collection:
+    def collection(self) -> Collection:
+        """What the samples are read from."""
         columns = {name: getattr(self, name) for name in ("image_column", "label_column", "split_column")}
         return build_collection(str(self.path), self.format, "target", columns, "target.reader")
 
-    def _split(self) -> Split:
+    def split(self) -> Split:
+        """How they are split into parts."""
         return Split(self.val, self.test, self.given_parts, self.reservoir_at_most, self.seed)
 
 
