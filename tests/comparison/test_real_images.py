@@ -122,15 +122,16 @@ INFINITE, UNKNOWN = math.inf, math.nan
     ("more", "low", "high", "words"),
     [
         (9.2, 6.7, 12.1, "9 (7 to 12)"),
-        (9.2, -INFINITE, INFINITE, "9 (under -5 to over 35)"),
+        (9.2, -6.0, INFINITE, "9 (-6 to over 35)"),
+        (9.2, -INFINITE, INFINITE, "cannot be told"),
         (9.2, UNKNOWN, UNKNOWN, "9"),
         (-0.3, -3.0, 0.4, "0 (-3 to 0)"),  # no minus zero
         (INFINITE, 30.4, INFINITE, "more than 35 (30 or more)"),
         (INFINITE, INFINITE, INFINITE, "more than 35"),
-        (INFINITE, -INFINITE, INFINITE, "more than 35 (under -5 or more)"),  # nothing is certain
+        (INFINITE, -INFINITE, INFINITE, "cannot be told"),  # nothing is certain
         (INFINITE, UNKNOWN, UNKNOWN, "more than 35"),
         (-INFINITE, -INFINITE, 3.4, "below the curve (up to 3)"),
-        (-INFINITE, -INFINITE, INFINITE, "below the curve (up to over 35)"),
+        (-INFINITE, -INFINITE, INFINITE, "cannot be told"),
         (-INFINITE, -INFINITE, -INFINITE, "below the curve"),
         (-INFINITE, UNKNOWN, UNKNOWN, "below the curve"),
         (35.0, INFINITE, INFINITE, "35 (over 35 to over 35)"),

@@ -35,8 +35,15 @@ class RealImages:
     least: float
     most: float
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether the interval holds every size of the curve, so that the estimate is one as good as any."""
+        return self.low == -math.inf and self.high == math.inf
+
     def in_words(self) -> str:
         """``9 (7 to 12)``; outside of the curve ``more than 35 (30 or more)`` or ``below the curve (up to 3)``."""
+        if self.tells_nothing:
+            return "cannot be told"
         if self.more == -math.inf:
             uncertain = self.high > -math.inf  # False for NaN too
             return "below the curve" + (f" (up to {self._end(self.high)})" if uncertain else "")

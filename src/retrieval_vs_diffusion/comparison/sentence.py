@@ -86,17 +86,24 @@ def _alone(
 
 def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
     """What the two rows are worth in real images; empty where the size curve cannot tell."""
-    told = [
-        f"{arm} ({name}) is worth {_images(each)}"
+    named = [
+        (f"{arm} ({name})", worth[name])
         for arm, key in (("retrieval", "retrieve"), ("generation", "generate"))
-        if (name := best.get(key)) and (each := worth.get(name))
+        if (name := best.get(key)) and name in worth
     ]
-    return f"Beside the originals, {', '.join(told)}." if told else ""
+    told = [f"{name} is worth {_images(each)}" for name, each in named if not each.tells_nothing]
+    untold = [name for name, each in named if each.tells_nothing]
+    sentences = [f"Beside the originals, {', '.join(told)}."] if told else []
+    if untold:
+        holds = "its interval holds" if len(untold) == 1 else "their intervals hold"
+        sentences.append(
+            f"What {' and '.join(untold)} {'is' if len(untold) == 1 else 'are'} worth in real images cannot be told: "
+            f"{holds} every size of the curve."
+        )
+    return " ".join(sentences)
 
 
 def _images(worth: RealImages) -> str:
-    if worth.low == -math.inf and worth.high == math.inf:
-        return "what cannot be told in real images (the interval holds every number of the curve)"
     if worth.more == -math.inf:
         return "less than the size curve can tell"
     return f"{worth.in_words()} more real images a class"
