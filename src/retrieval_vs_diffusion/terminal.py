@@ -25,6 +25,7 @@ from retrieval_vs_diffusion.world_parts import told
 if TYPE_CHECKING:
     import pandas as pd
 
+_STRANGERS = 5  # classes of the class table that the target has not; a table may be for a thousand more
 _WIDE = 130  # columns of a terminal on which the whole leaderboard has room
 
 
@@ -63,7 +64,8 @@ class LeaderboardHook:
             console.print(
                 f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
             )
-        for line in told(current_study().missing):
+        strangers = current_study().class_table.strangers(catalog["target.classes"].load())
+        for line in [*told(current_study().missing), *strangers[:_STRANGERS]]:
             console.print(f"[yellow]![/] {escape(line)}", style="dim", soft_wrap=True)
         for note in summary["notes"]:
             console.print(f"[yellow]![/] {escape(note)}", style="dim", soft_wrap=True)

@@ -75,13 +75,8 @@ def test_all_that_draws_or_adds_is_told_how_many_originals_there_are():
 
 @pytest.mark.parametrize("per_class", [3, 0.5, "all"])
 def test_originals_are_counted_in_the_reservoir(target, per_class):
-    counted = count_originals(per_class, (), target.reservoir, list(target.class_names))
+    counted = count_originals(per_class, target.reservoir, list(target.class_names))
     assert counted == [{3: 3, 0.5: 2, "all": 4}[per_class]] * 10  # of 4
-
-
-def test_a_class_that_only_the_class_table_knows_is_told(target, caplog):
-    count_originals(2, ("zero", "zreo"), target.reservoir, list(target.class_names))
-    assert caplog.messages == ['classes.path: the target has no class "zreo"; did you mean "zero"?']
 
 
 def test_without_a_pool_the_screening_cannot_be_checked(target, pool):

@@ -39,7 +39,7 @@ def verdicts(compare, results: dict, outcomes: dict) -> set[str]:
     _, comparisons, _, summary = compare(
         list(results),
         0.0,
-        4,
+        [4] * 10,
         [str(number) for number in range(10)],
         **{f"results_of_{name}": each for name, each in results.items()},
         **{f"outcomes_of_{name}": each for name, each in outcomes.items()},

@@ -91,3 +91,8 @@ def test_the_base_worlds_table_describes_each_of_its_classes(target):
     assert set(table.rows) == set(target.class_names)
     for name in target.class_names:
         assert set(table.fields_of(name)) == {"name", "definition", "hypernym", "background"}
+
+
+def test_a_class_that_only_the_table_knows_is_told_with_what_was_meant():
+    table = ClassTable({"zero": {}, "zreo": {}})
+    assert table.strangers(["zero", "one"]) == ['classes.path: the target has no class "zreo"; did you mean "zero"?']

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,14 @@ class ClassTable:
         wanted = set(fields)
         rows = {name: {f: value for f, value in row.items() if f in wanted} for name, row in self.rows.items()}
         return ClassTable({name: row for name, row in rows.items() if row})
+
+    def strangers(self, class_names: Sequence[str]) -> list[str]:
+        """A line for each class of the table that the target has not: a slip, or a table for more classes."""
+        return [
+            f'classes.path: the target has no class "{name}"; {did_you_mean(name, class_names)}'
+            for name in self.rows
+            if name not in class_names
+        ]
 
     def fields_of(self, class_name: str) -> dict[str, str]:
         """All fields of a class; ``name`` is the class's own where the table has none."""

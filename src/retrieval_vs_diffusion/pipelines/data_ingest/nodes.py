@@ -23,19 +23,10 @@ def read_target(reader: Any) -> tuple[list[str], Images, Images, Images]:
     return list(target.class_names), target.test, target.val, target.reservoir
 
 
-def count_originals(
-    per_class: PerClass, described: tuple[str, ...], reservoir: ImageTable, class_names: list[str]
-) -> list[int]:
-    """How many images of each class are trained on, by label; tells of ``described`` classes that there are not."""
-    import logging
-
-    from retrieval_vs_diffusion.errors import did_you_mean
+def count_originals(per_class: PerClass, reservoir: ImageTable, class_names: list[str]) -> list[int]:
+    """How many images of each class are trained on, by label."""
     from retrieval_vs_diffusion.images.target import count_originals as count
 
-    for name in described:
-        if name not in class_names:
-            meant = did_you_mean(name, class_names)
-            logging.getLogger(__name__).warning('classes.path: the target has no class "%s"; %s', name, meant)
     return count(reservoir.labels(), class_names, per_class)
 
 

@@ -21,7 +21,7 @@ def create_pipeline(study: Study) -> Pipeline:
             name="read_target",
         ),
         Node(
-            bound(nodes.count_originals, target.per_class, tuple(study.class_table.rows)),
+            bound(nodes.count_originals, target.per_class),
             inputs=["target.reservoir", "target.classes"],
             outputs="target.originals_per_class",
             name="count_originals",
