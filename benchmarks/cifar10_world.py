@@ -34,7 +34,7 @@ from cifar10_captions import VOCABULARY, caption
 from cifar10_edits import edited
 from PIL import Image
 
-from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.seeds import derive_seed
 

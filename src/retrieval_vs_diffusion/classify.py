@@ -69,7 +69,7 @@ def classify_folder(
     Raises:
         UserError: if a file, folder, device or model is not there or will not do, or no image can be read.
     """
-    from retrieval_vs_diffusion.catalog.atomic import replacing
+    from retrieval_vs_diffusion.atomic import replacing
     from retrieval_vs_diffusion.images.image_files import ENDINGS, image_files
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.device import choose_device

@@ -4,7 +4,7 @@ from itertools import islice
 import pytest
 import torch
 
-from retrieval_vs_diffusion.training.mixing import mixed_batches, shuffled_forever
+from retrieval_vs_diffusion.training.mixing import MixedBatches, Shuffled
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -13,11 +13,11 @@ def generator(seed: int = 0) -> torch.Generator:
 
 def batches(number: int, seed: int = 0, **arguments) -> list[list[int]]:
     settings = {"originals": 10, "added": 30, "batch_size": 8, "added_share": 0.5, "mix": "share", **arguments}
-    return [batch.tolist() for batch in islice(mixed_batches(**settings, generator=generator(seed)), number)]
+    return [batch.tolist() for batch in islice(MixedBatches(**settings, generator=generator(seed)), number)]
 
 
 def test_each_position_comes_once_before_any_comes_twice():
-    drawn = list(islice(shuffled_forever(5, generator()), 15))
+    drawn = list(islice(Shuffled(5, generator()), 15))
     for round_ in (drawn[:5], drawn[5:10], drawn[10:]):
         assert sorted(round_) == [0, 1, 2, 3, 4]
     assert drawn[:5] != drawn[5:10]

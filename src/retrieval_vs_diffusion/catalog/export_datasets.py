@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

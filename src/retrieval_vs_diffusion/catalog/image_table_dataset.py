@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 from kedro_datasets._typing import ImagePreview
 
-from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.image_stream import ImageStream

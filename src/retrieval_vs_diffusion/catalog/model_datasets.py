@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing
 from retrieval_vs_diffusion.errors import UserError
 
 if TYPE_CHECKING:

@@ -124,9 +124,9 @@ class Diffusion:
                 raise self._do_not_fit("denoiser", error) from error
 
     def text_to_image(
-        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str = "generating"
+        self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str | None = None
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Make one image for each condition and seed, in their order."""
+        """Make one image for each condition and seed, in their order; progress is shown where a description is given."""
         self._use(self.pipeline, sampling)
         for batch in _padded(len(conditions), sampling.batch_size, description):
             images = self.pipeline(
@@ -143,7 +143,7 @@ class Diffusion:
         strength: float,
         seeds: Sequence[int],
         sampling: Sampling,
-        description: str = "generating",
+        description: str | None = None,
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Noise each image partly and denoise it again (SDEdit, Meng et al. 2021; arXiv 2108.01073).
 
@@ -256,9 +256,10 @@ class Diffusion:
             )
 
 
-def _padded(n: int, batch_size: int, description: str) -> Iterator[list[int]]:
+def _padded(n: int, batch_size: int, description: str | None) -> Iterator[list[int]]:
     """Positions 0 to n - 1 in batches of one size; the last is filled up with its last position."""
-    for start in progress(range(0, n, batch_size), description, total=-(-n // batch_size)):
+    starts = range(0, n, batch_size)
+    for start in progress(starts, description) if description else starts:
         batch = list(range(start, min(start + batch_size, n)))
         yield batch + [batch[-1]] * (batch_size - len(batch))
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from retrieval_vs_diffusion.images.image_table import image_row
+from retrieval_vs_diffusion.images.kept_rows import read_rows, write_rows
 from retrieval_vs_diffusion.models.sampling import Sampling
+from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.conditions import ClassPrompts, Conditions
 from retrieval_vs_diffusion.strategies.source import Surroundings
+from retrieval_vs_diffusion.unfinished import unfinished
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.diffusion import Condition, Diffusion
@@ -59,7 +64,7 @@ def sampling_of(overrides: Sampling, surroundings: Surroundings) -> Sampling:
 
 
 def generated_rows(
-    made: Iterator[UInt8[np.ndarray, "h w 3"]],
+    make: Callable[[range], Iterator[UInt8[np.ndarray, "h w 3"]]],
     todo: Sequence[Recipe],
     sampling: Sampling,
     diffusion: Diffusion,
@@ -67,10 +72,12 @@ def generated_rows(
     parents: Sequence[str | None],
     **how: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Rows of generated images; each says all that it takes to make its image again.
+    """Rows of generated images, a batch at a time; each says all that it takes to make its image again.
+
+    A batch is a unit of unfinished work: a run that was killed goes on after the last whole one.
 
     Args:
-        made: the images, in the order of their recipes.
+        make: makes the images of the recipes at these positions, in their order.
         parents: ``image_id`` of the image that each was made from.
         how: the generator and its own settings, e.g. ``generator="image_to_image", strength=0.5``.
     """
@@ -85,8 +92,10 @@ def generated_rows(
         "personalised": surroundings.personalised,
     }
     written = json.dumps(about, sort_keys=True)
-    for recipe, parent, pixels in zip(todo, parents, made, strict=True):
-        yield image_row(
+
+    def row(position: int, pixels: UInt8[np.ndarray, "h w 3"]) -> dict[str, Any]:
+        recipe = todo[position]
+        return image_row(
             pixels,
             recipe.image_id,
             label=recipe.label,
@@ -95,5 +104,20 @@ def generated_rows(
             seed=recipe.seed,
             checkpoint=diffusion.checkpoint,
             recipe=written,
-            parent=parent,
+            parent=parents[position],
         )
+
+    kept, size = unfinished().section("generated"), sampling.batch_size
+    starts = range(0, len(todo), size)
+    for number, start in enumerate(progress(starts, f"{surroundings.strategy}: generating (batches)")):
+        batch = range(start, min(start + size, len(todo)))
+        key = _key(written, [(todo[each].image_id, todo[each].seed, parents[each]) for each in batch])
+        rows = kept.find(number, partial(read_rows, key=key))
+        if rows is None:
+            rows = [row(position, pixels) for position, pixels in zip(batch, make(batch), strict=True)]
+            kept.keep(number, partial(write_rows, rows=rows, key=key))
+        yield from rows
+
+
+def _key(*made_of: Any) -> str:
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]

@@ -19,6 +19,7 @@ from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
+from retrieval_vs_diffusion.training.resumable import Parameters, Resumable
 
 logger = logging.getLogger(__name__)
 _TIMES_AN_IMAGE = 4  # noise levels, evenly spread, at which the held-out loss of each image is measured
@@ -119,6 +120,7 @@ def optimise_denoising(
     The best state is that of the lowest held-out loss, measured at fixed noise, the initial state
     included; without held-out images it is the last one. A loss that is not finite, of a batch or on a
     look, ends the learning: the class and the step are named, and the parameters are as at the best look before.
+    Each look is kept: a run that was killed goes on after the last one.
 
     Raises:
         UserError: if the denoiser's weights are kept elsewhere, as sequential offloading does.
@@ -166,8 +168,16 @@ def optimise_denoising(
         looks.append({"step": step, "train_loss": mean, "held_out_loss": held_out, "kept": kept})
         running, since = 0.0, 0
 
-    look(0)
-    for step in progress(range(1, training.steps + 1 if diverged is None else 1), description):
+    resumable = Resumable("learning", {"learned": Parameters(parameters), "optimiser": optimiser}, [generator])
+    if state := resumable.restore():
+        looks, best_loss, without_gain = state["looks"], state["best_loss"], state["without_gain"]
+        best_state = [each.to(parameter) for each, parameter in zip(state["best_state"], parameters, strict=True)]
+    else:
+        look(0)
+    first = looks[-1]["step"] + 1
+    if diverged is not None or without_gain >= training.patience:
+        first = training.steps + 1
+    for step in progress(range(first, training.steps + 1), description):
         optimiser.zero_grad()
         for _ in range(training.accumulation):
             chosen = images.train[torch.randint(len(images.train), (training.batch_size,), generator=generator)]
@@ -182,6 +192,10 @@ def optimise_denoising(
         optimiser.step()
         if step % look_every == 0 or step == training.steps:
             look(step)
+            if diverged is None:
+                resumable.keep(
+                    looks=looks, best_loss=best_loss, without_gain=without_gain, best_state=best_state
+                )
         if diverged is not None or without_gain >= training.patience:
             break
     if diverged is not None:

@@ -22,8 +22,9 @@ from retrieval_vs_diffusion.models.classifier import Classifier, create_network,
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.training.augmentation import random_resized_crop
-from retrieval_vs_diffusion.training.mixing import mixed_batches
+from retrieval_vs_diffusion.training.mixing import MixedBatches
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.training.resumable import Resumable
 from retrieval_vs_diffusion.training.strong_augmentation import change_each_image, cut_and_mix
 
 
@@ -55,7 +56,7 @@ def fit_classifier(
     """Train for a fixed number of steps and keep the best of the validation looks.
 
     Ties in accuracy are broken by validation loss. Steps, schedule and looks are the same however many
-    images are added.
+    images are added. Each look is kept: a run that was killed goes on after the last one.
 
     Raises:
         UserError: if the loss is no number any more, or the recipe names a model or file that will not do.
@@ -75,12 +76,18 @@ def fit_classifier(
     # One of its own: batches and crops are the same with strong augmentation and without.
     strong = torch.Generator().manual_seed(derive_seed(seed, "strong augmentation"))
     n, extra = len(originals), len(images) - len(originals)
-    batches = mixed_batches(n, extra, recipe.batch_size, recipe.added_share, mix, generator)
+    batches = MixedBatches(n, extra, recipe.batch_size, recipe.added_share, mix, generator)
     looks = {round(recipe.steps * (i + 1) / recipe.validation_looks) for i in range(recipe.validation_looks)}
 
     history: list[dict[str, float]] = []
     best, best_state, running = (-1.0, 0.0), network.state_dict(), 0.0
-    for step in progress(range(1, recipe.steps + 1), description):
+    stateful = {"network": network, "optimiser": optimiser, "schedule": schedule, "batches": batches}
+    resumable = Resumable("classifier", stateful, [generator, strong])
+    if kept := resumable.restore():
+        history, best, best_state = kept["history"], tuple(kept["best"]), kept["best_state"]
+        started -= history[-1]["seconds"]
+    done = int(history[-1]["step"]) if history else 0
+    for step in progress(range(done + 1, recipe.steps + 1), description):
         network.train()
         batch = next(batches)
         pixels = images[batch.to(images.device)].to(device)
@@ -98,13 +105,14 @@ def fit_classifier(
         if step in looks:
             accuracy, val_loss = _look(network, val_images, val_labels)
             _finite(val_loss, step, recipe, description)
-            kept = (accuracy, -val_loss) > best
-            if kept:
+            is_best = (accuracy, -val_loss) > best
+            if is_best:
                 best, best_state = (accuracy, -val_loss), copy.deepcopy(network.state_dict())
             since = step - (history[-1]["step"] if history else 0)
             figures = {"train_loss": running / since, "val_loss": val_loss, "val_top1": accuracy}
-            history.append({"step": step, **figures, "kept": kept, "seconds": time.perf_counter() - started})
+            history.append({"step": step, **figures, "kept": is_best, "seconds": time.perf_counter() - started})
             running = 0.0
+            resumable.keep(history=history, best=best, best_state=best_state)
     network.load_state_dict(best_state)
     classifier = Classifier(network.eval().cpu(), recipe.model, class_names, recipe.image_size)
     return Fitted(classifier, pd.DataFrame(history))

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from retrieval_vs_diffusion.atomic import sync, to_disk
 from retrieval_vs_diffusion.images.downloads.fetcher import Fetched
 from retrieval_vs_diffusion.images.downloads.pictures import NoPictureError, Picture, prepare
 from retrieval_vs_diffusion.running_process import RunningProcess
@@ -90,13 +91,12 @@ class Shard:
         table, stats = self._partial / "table", self._partial / "stats"
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), table)
         stats.write_text(json.dumps(_stats(rows, time.time() - self._began), indent=4), encoding="utf-8")
-        for path in (table, stats, self._images):
-            _to_disk(path)
+        to_disk(self._partial)
         name = self._folder / f"{self.number:05d}"
         os.rename(self._images, name)  # over the empty folder that claimed the number
         os.rename(stats, f"{name}_stats.json")
         os.rename(table, f"{name}.parquet")
-        _to_disk(self._folder)
+        sync(self._folder)
         self._end()
 
     def discard(self) -> None:
@@ -116,7 +116,6 @@ class Shard:
         for ending, data in files.items():
             path = self._images / f"{key}.{ending}"
             path.write_bytes(data)
-            _to_disk(path)
 
 
 def _stats(rows: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
@@ -151,12 +150,3 @@ def _clear_away(folder: Path, process: RunningProcess) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):  # its images were shown already, or another process was quicker
             (folder / named[1]).rmdir()
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file, or what a folder lists, would outlive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from jaxtyping import UInt8
 from pydantic import Field
 
 from retrieval_vs_diffusion.images import codec
@@ -68,14 +69,17 @@ class ImageToImage:
         possible = {label: count for label, count in wanted.items() if len(members[label])}
         todo = recipes(self.prompts, possible, first, surroundings)
         parents = [starts.row(int(members[each.label][each.number % len(members[each.label])])) for each in todo]
-        images = diffusion.image_to_image(
-            [recipe.condition for recipe in todo],
-            [codec.decode(parent["image"]["bytes"]) for parent in parents],
-            self.strength,
-            [recipe.seed for recipe in todo],
-            sampling,
-            f"{surroundings.strategy}: generating (batches)",
-        )
+
+        def make(batch: range) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+            chosen = [todo[position] for position in batch]
+            return diffusion.image_to_image(
+                [each.condition for each in chosen],
+                [codec.decode(parents[position]["image"]["bytes"]) for position in batch],
+                self.strength,
+                [each.seed for each in chosen],
+                sampling,
+            )
+
         ids = [parent["image_id"] for parent in parents]
         how = {"generator": "image_to_image", "strength": self.strength}
-        yield from generated_rows(images, todo, sampling, diffusion, surroundings, ids, **how)
+        yield from generated_rows(make, todo, sampling, diffusion, surroundings, ids, **how)

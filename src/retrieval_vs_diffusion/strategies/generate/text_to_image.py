@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
@@ -43,11 +46,11 @@ class TextToImage:
         """Yield one image for each class and number asked for."""
         diffusion, sampling = surroundings.resources["diffusion"], sampling_of(self.sampling, surroundings)
         todo = recipes(self.prompts, wanted, first, surroundings)
-        images = diffusion.text_to_image(
-            [recipe.condition for recipe in todo],
-            [recipe.seed for recipe in todo],
-            sampling,
-            f"{surroundings.strategy}: generating (batches)",
-        )
+
+        def make(batch: range) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+            chosen = [todo[position] for position in batch]
+            conditions, seeds = [each.condition for each in chosen], [each.seed for each in chosen]
+            return diffusion.text_to_image(conditions, seeds, sampling)
+
         parents = [None] * len(todo)
-        yield from generated_rows(images, todo, sampling, diffusion, surroundings, parents, generator="text_to_image")
+        yield from generated_rows(make, todo, sampling, diffusion, surroundings, parents, generator="text_to_image")

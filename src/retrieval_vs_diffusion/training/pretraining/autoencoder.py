@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.pretraining.settings import AutoencoderTraining
+from retrieval_vs_diffusion.training.resumable import Resumable, is_checkpoint
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -44,7 +45,9 @@ def train_autoencoder(
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
     random = np.random.default_rng(seed)
-    for _ in progress(range(settings.steps), "training the autoencoder"):
+    resumable = Resumable("autoencoder", {"network": autoencoder, "optimiser": optimiser, "schedule": schedule}, [random])
+    done = resumable.restore().get("done", 0)
+    for step in progress(range(done + 1, settings.steps + 1), "training the autoencoder"):
         batch = images[random.integers(0, len(images), settings.batch_size)]
         posterior = autoencoder.encode(batch).latent_dist
         loss = functional.mse_loss(autoencoder.decode(posterior.sample()).sample, batch)
@@ -53,6 +56,8 @@ def train_autoencoder(
         loss.backward()
         optimiser.step()
         schedule.step()
+        if is_checkpoint(step, settings.steps):
+            resumable.keep(done=step)
     autoencoder.eval().requires_grad_(False)
     _standardise(autoencoder, encode_all(autoencoder, images))
     return autoencoder.cpu()

@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.pretraining.photograph_looks import PhotographLooks
 from retrieval_vs_diffusion.training.pretraining.settings import ClipTraining
+from retrieval_vs_diffusion.training.resumable import Resumable, is_checkpoint
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -71,7 +72,9 @@ def train_clip(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
     loss_of = open_clip.ClipLoss()
     random = np.random.default_rng(seed)
-    for _ in progress(range(settings.steps), "training CLIP"):
+    resumable = Resumable("CLIP", {"network": network, "optimiser": optimiser, "schedule": schedule}, [generator, random])
+    done = resumable.restore().get("done", 0)
+    for step in progress(range(done + 1, settings.steps + 1), "training CLIP"):
         batch = random.choice(len(pixels), min(settings.batch_size, len(pixels)), replace=False)
         image, text, scale = network(change(clip.preprocess(pixels[batch]), generator), tokens[batch])[:3]
         loss = loss_of(image, text, scale)
@@ -81,6 +84,8 @@ def train_clip(
         schedule.step()
         with torch.no_grad():
             network.logit_scale.clamp_(0, np.log(100))
+        if is_checkpoint(step, settings.steps):
+            resumable.keep(done=step)
     return network.eval().cpu(), configuration
 
 

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.pretraining.autoencoder import encode_all, to_autoencoder_input
 from retrieval_vs_diffusion.training.pretraining.settings import DenoiserTraining
+from retrieval_vs_diffusion.training.resumable import Resumable, is_checkpoint
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
@@ -92,7 +93,9 @@ def _fit(unet, latents, conditioning, caption_of, empty, scheduler, settings, se
     )
     unet.train()
     n, size = len(latents), settings.batch_size
-    for _ in progress(range(settings.steps), "training the denoiser"):
+    resumable = Resumable("denoiser", {"network": unet, "average": average, "optimiser": optimiser, "schedule": schedule}, [generator])
+    done = resumable.restore().get("done", 0)
+    for step in progress(range(done + 1, settings.steps + 1), "training the denoiser"):
         batch = torch.randint(n, (size,), generator=generator).to(device)
         steps = torch.randint(scheduler.config.num_train_timesteps, (size,), generator=generator).to(device)
         noise = torch.randn(latents[:size].shape, generator=generator).to(device)
@@ -108,6 +111,8 @@ def _fit(unet, latents, conditioning, caption_of, empty, scheduler, settings, se
         optimiser.step()
         schedule.step()
         average.update_parameters(unet)
+        if is_checkpoint(step, settings.steps):
+            resumable.keep(done=step)
     return average.module
 
 

@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.augmentation import ManyLooks
 from retrieval_vs_diffusion.training.pretraining.photograph_looks import PhotographLooks
 from retrieval_vs_diffusion.training.pretraining.settings import JudgeTraining
+from retrieval_vs_diffusion.training.resumable import Resumable, is_checkpoint
 
 
 def train_judge(
@@ -38,7 +39,9 @@ def train_judge(
     optimiser = torch.optim.AdamW(judge.parameters(), lr=settings.learning_rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
     change = ManyLooks() if settings.looks == "digits" else PhotographLooks(settings.smallest_crop_area)
-    for _ in progress(range(settings.steps), "training the judge"):
+    resumable = Resumable("judge", {"network": judge, "optimiser": optimiser, "schedule": schedule}, [generator])
+    done = resumable.restore().get("done", 0)
+    for step in progress(range(done + 1, settings.steps + 1), "training the judge"):
         batch = torch.randint(len(images), (settings.batch_size,), generator=generator)
         changed = change(images[batch].permute(0, 3, 1, 2).float() / 255, generator)
         logits = judge(to_input(changed.permute(0, 2, 3, 1) * 255).to(device))
@@ -47,4 +50,6 @@ def train_judge(
         loss.backward()
         optimiser.step()
         schedule.step()
+        if is_checkpoint(step, settings.steps):
+            resumable.keep(done=step)
     return judge.eval().cpu()

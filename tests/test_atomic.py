@@ -1,6 +1,6 @@
 import pytest
 
-from retrieval_vs_diffusion.catalog.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing
 
 
 def names(folder) -> list[str]:
