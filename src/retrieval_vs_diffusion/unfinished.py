@@ -10,19 +10,21 @@ the same. The folder belongs to one fingerprint of the step: what was made of so
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from retrieval_vs_diffusion.atomic import replacing
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_SPENT = "spent.json"
 
 
 class BrokenUnitError(Exception):
@@ -34,10 +36,12 @@ class Section:
 
     Args:
         folder: where they are; None where nothing is kept.
+        kept: called whenever one was kept.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, kept: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._kept = kept
 
     @property
     def is_kept(self) -> bool:
@@ -66,6 +70,7 @@ class Section:
         if path is not None:
             with replacing(path) as partial:
                 write(partial)
+            self._kept()
             logger.debug("unit %s/%s kept", path.parent.name, path.name)
 
     def _path(self, unit: int | str) -> Path | None:
@@ -78,11 +83,16 @@ class UnfinishedWork:
 
     Args:
         folder: where they are; None where nothing is kept.
+
+    Attributes:
+        spent_before: what runs that were killed had spent when they kept their last unit; empty where there were none.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._sections: Counter[str] = Counter()
+        self._spent: Callable[[], Mapping[str, Any]] | None = None
+        self.spent_before = self._read_spent()
 
     def section(self, name: str) -> Section:
         """The next section of that name: a step that asks in the same order finds its own."""
@@ -91,7 +101,26 @@ class UnfinishedWork:
         plain = re.sub(r"[^A-Za-z0-9]+", "_", name)[:60]
         number = self._sections[plain]
         self._sections[plain] += 1
-        return Section(self._folder / f"{plain}_{number}")
+        return Section(self._folder / f"{plain}_{number}", self._write_spent)
+
+    def measure(self, spent: Callable[[], Mapping[str, Any]]) -> None:
+        """Have written down with every unit what the work took so far, ``spent_before`` included.
+
+        Args:
+            spent: tells it, as JSON can hold it.
+        """
+        self._spent = spent
+
+    def _write_spent(self) -> None:
+        if self._folder is not None and self._spent is not None:
+            with replacing(self._folder / _SPENT) as partial:
+                partial.write_text(json.dumps(self._spent()))
+
+    def _read_spent(self) -> dict[str, Any]:
+        try:
+            return json.loads((self._folder / _SPENT).read_text()) if self._folder is not None else {}
+        except (OSError, ValueError):
+            return {}
 
 
 _current: ContextVar[UnfinishedWork] = ContextVar("unfinished", default=UnfinishedWork(None))  # noqa: B039  (keeps nothing)
@@ -106,8 +135,8 @@ def unfinished() -> UnfinishedWork:
 def kept_in(folder: Path) -> Iterator[None]:
     """Keep the units of the work inside in a folder, and find those that are there.
 
-    What lies beside the folder, units of the same step made of something else, is removed: nobody will ask for it but who
-    goes back to it, and it may be large.
+    What lies beside the folder, units of the same step made of something else, is removed: it may be large, and
+    nobody asks for it but who goes back to old settings.
     """
     if folder.parent.is_dir():
         for other in folder.parent.iterdir():

@@ -132,6 +132,16 @@ class CostMeter:
             raise RuntimeError("the cost is known when the meter's context is over")
         return self._cost + Cost(flops=flops)
 
+    def so_far(self) -> Cost:
+        """The cost until now, while the context is open; work that a GPU still has queued is not waited for."""
+        seconds = time.perf_counter() - self._started
+        peak = self._peak
+        if self._on_cuda:
+            import torch
+
+            peak = _larger(peak, torch.cuda.max_memory_allocated(self.device))
+        return Cost(seconds, seconds if self._on_cuda else 0.0, peak)
+
     @property
     def _on_cuda(self) -> bool:
         return str(self.device).split(":")[0] == "cuda"

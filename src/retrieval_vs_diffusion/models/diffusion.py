@@ -126,7 +126,7 @@ class Diffusion:
     def text_to_image(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str | None = None
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        """Make one image for each condition and seed, in their order; progress is shown where a description is given."""
+        """Make one image for each condition and seed, in their order; a description has its progress shown."""
         self._use(self.pipeline, sampling)
         for batch in _padded(len(conditions), sampling.batch_size, description):
             images = self.pipeline(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.pool import LINKS
+from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.embeddings import Embeddings, EmbeddingStream, embeddings_of_files
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.unfinished import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +35,24 @@ def embed_table(images: ImageTable, clip: Clip) -> Embeddings | EmbeddingStream:
     """
     if images.ledger.get("kind") == LINKS:
         return _given(images.ledger, clip)
-    return EmbeddingStream(_batches(images, clip), len(images), clip.name)
+    stream = EmbeddingStream(_batches(images, clip), len(images), clip.name)
+    stream.seconds = unfinished().spent_before.get("seconds", 0.0)
+    unfinished().measure(lambda: {"seconds": stream.seconds})
+    return stream
 
 
 def _batches(images: ImageTable, clip: Clip) -> Iterator[Float[np.ndarray, "_ d"]]:
-    starts = progress(images.batches(_AT_ONCE), "embedding images (batches)", total=-(-len(images) // _AT_ONCE))
-    for batch in starts:
-        yield clip.embed_table(batch)
+    """Each batch is a unit of unfinished work: a run that was killed goes on after the last whole one."""
+    kept = unfinished().section("embedded")
+    starts = range(0, len(images), _AT_ONCE)
+    for number, start in enumerate(progress(starts, "embedding images (batches)")):
+        key = f"{clip.name}, images {start} and on of {len(images)}"
+        vectors = kept.find(number, partial(read_checkpoint, key=key))
+        if vectors is None:
+            batch = clip.embed_table(images.take(range(start, min(start + _AT_ONCE, len(images)))))
+            vectors = torch.from_numpy(batch)
+            kept.keep(number, partial(write_checkpoint, state=vectors, key=key))
+        yield vectors.numpy()
 
 
 def _given(ledger: Mapping[str, object], clip: Clip) -> Embeddings:

@@ -106,7 +106,7 @@ class EmbeddingStream:
         self._batches = batches
         self.total = total
         self.clip_name = clip_name
-        self.seconds = 0.0  # that the making took so far
+        self.seconds = 0.0  # that the making took so far; who goes on with the work of a killed run sets it
 
     def __iter__(self) -> Iterator[Float[np.ndarray, "_ d"]]:
         batches = iter(self._batches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from jaxtyping import Float
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.embeddings import Embeddings
 from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss, threads
+from retrieval_vs_diffusion.models.index_file import write_index
+from retrieval_vs_diffusion.models.index_filling import filled, read_unit
 from retrieval_vs_diffusion.models.index_settings import (
     TRAINING_VECTORS_PER_LIST,
     IndexSettings,
     choose_factory,
     choose_nprobe,
 )
-from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.unfinished import unfinished
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +32,8 @@ def make_faiss_index(embeddings: Embeddings, settings: IndexSettings, seed: int)
     """Train an inner-product index on a sample and add all vectors, a batch at a time.
 
     The same embeddings, settings and seed make the same bytes with the same number of threads on the same machine
-    (``docs/adr/0010`` says what was checked); not where the lists were trained on GPUs.
+    (``docs/adr/0010`` says what was checked); not where the lists were trained on GPUs. A run that was killed goes on
+    after the training, and after the last part of a million vectors where the index has inverted lists.
 
     Raises:
         UserError: if FAISS does not know the factory string, or it does not fit these embeddings.
@@ -38,16 +42,25 @@ def make_faiss_index(embeddings: Embeddings, settings: IndexSettings, seed: int)
     index = _empty(factory, embeddings.width)
     with threads(1 if "NSG" in factory else None):  # its graph differs from run to run otherwise
         if not index.is_trained:
-            _train(index, factory, embeddings, settings, seed)
-        batches = progress(embeddings.batches(), f"adding vectors to the index {factory}")
-        for batch in batches:
-            try:
-                index.add(batch)
-            except RuntimeError as error:
-                raise _wrong(factory, embeddings, error) from error
+            index = _trained(index, factory, embeddings, settings, seed)
+        try:
+            index = filled(index, embeddings, f"adding vectors to the index {factory}")
+        except RuntimeError as error:
+            raise _wrong(factory, embeddings, error) from error
     lists = inverted_lists(index)
     if lists is not None:
         lists.nprobe = choose_nprobe(lists.nlist, settings)
+    return index
+
+
+def _trained(index: Any, factory: str, embeddings: Embeddings, settings: IndexSettings, seed: int) -> Any:
+    """The index, trained, or as a run that was killed had trained it."""
+    kept = unfinished().section("trained")
+    found = kept.find("index", read_unit)
+    if found is not None:
+        return found
+    _train(index, factory, embeddings, settings, seed)
+    kept.keep("index", partial(write_index, index))
     return index
 
 

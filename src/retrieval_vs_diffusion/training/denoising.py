@@ -193,9 +193,7 @@ def optimise_denoising(
         if step % look_every == 0 or step == training.steps:
             look(step)
             if diverged is None:
-                resumable.keep(
-                    looks=looks, best_loss=best_loss, without_gain=without_gain, best_state=best_state
-                )
+                resumable.keep(looks=looks, best_loss=best_loss, without_gain=without_gain, best_state=best_state)
         if diverged is not None or without_gain >= training.patience:
             break
     if diverged is not None:

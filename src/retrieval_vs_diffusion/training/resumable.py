@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from retrieval_vs_diffusion.training.checkpoint import read_checkpoint, write_checkpoint
+from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.unfinished import unfinished
 
 _CHECKPOINTS = 20  # of a training that has no looks at which to write them

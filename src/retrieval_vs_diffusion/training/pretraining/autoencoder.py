@@ -45,7 +45,9 @@ def train_autoencoder(
     optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
     random = np.random.default_rng(seed)
-    resumable = Resumable("autoencoder", {"network": autoencoder, "optimiser": optimiser, "schedule": schedule}, [random])
+    resumable = Resumable(
+        "autoencoder", {"network": autoencoder, "optimiser": optimiser, "schedule": schedule}, [random]
+    )
     done = resumable.restore().get("done", 0)
     for step in progress(range(done + 1, settings.steps + 1), "training the autoencoder"):
         batch = images[random.integers(0, len(images), settings.batch_size)]

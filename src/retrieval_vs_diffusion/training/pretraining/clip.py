@@ -72,7 +72,9 @@ def train_clip(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=settings.steps)
     loss_of = open_clip.ClipLoss()
     random = np.random.default_rng(seed)
-    resumable = Resumable("CLIP", {"network": network, "optimiser": optimiser, "schedule": schedule}, [generator, random])
+    resumable = Resumable(
+        "CLIP", {"network": network, "optimiser": optimiser, "schedule": schedule}, [generator, random]
+    )
     done = resumable.restore().get("done", 0)
     for step in progress(range(done + 1, settings.steps + 1), "training CLIP"):
         batch = random.choice(len(pixels), min(settings.batch_size, len(pixels)), replace=False)

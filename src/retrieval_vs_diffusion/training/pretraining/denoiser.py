@@ -93,7 +93,9 @@ def _fit(unet, latents, conditioning, caption_of, empty, scheduler, settings, se
     )
     unet.train()
     n, size = len(latents), settings.batch_size
-    resumable = Resumable("denoiser", {"network": unet, "average": average, "optimiser": optimiser, "schedule": schedule}, [generator])
+    resumable = Resumable(
+        "denoiser", {"network": unet, "average": average, "optimiser": optimiser, "schedule": schedule}, [generator]
+    )
     done = resumable.restore().get("done", 0)
     for step in progress(range(done + 1, settings.steps + 1), "training the denoiser"):
         batch = torch.randint(n, (size,), generator=generator).to(device)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from retrieval_vs_diffusion.training.checkpoint import read_checkpoint, write_checkpoint
+from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.unfinished import BrokenUnitError
 
 STATE = {

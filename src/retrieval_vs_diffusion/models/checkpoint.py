@@ -1,4 +1,4 @@
-"""The state of a training as one safetensors file: tensors by name, all else as JSON in its header."""
+"""Tensors and numbers, e.g. the state of a training, as one safetensors file; all but tensors is JSON in its header."""
 
 from __future__ import annotations
 
