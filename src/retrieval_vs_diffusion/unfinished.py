@@ -132,13 +132,13 @@ def unfinished() -> UnfinishedWork:
 
 
 @contextlib.contextmanager
-def kept_in(folder: Path) -> Iterator[None]:
-    """Keep the units of the work inside in a folder, and find those that are there.
+def kept_in(folder: Path | None) -> Iterator[None]:
+    """Keep the units of the work inside in a folder, and find those that are there; None keeps nothing.
 
     What lies beside the folder, units of the same step made of something else, is removed: it may be large, and
     nobody asks for it but who goes back to old settings.
     """
-    if folder.parent.is_dir():
+    if folder is not None and folder.parent.is_dir():
         for other in folder.parent.iterdir():
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)

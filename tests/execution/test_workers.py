@@ -9,6 +9,8 @@ from kedro_datasets.json import JSONDataset
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution import workers
+from retrieval_vs_diffusion.execution.claims import Claims
+from retrieval_vs_diffusion.execution.freshness import Freshness
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 
 
@@ -72,7 +74,16 @@ def run(tmp_path):
     def run(failing, number: int = 2) -> dict:
         steps = pipeline(failing)
         datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in steps.all_outputs()}
-        return {node.name: outcome for node, outcome in run_side_by_side(steps, DataCatalog(datasets), number)}
+        catalog = DataCatalog(datasets)
+        freshness = Freshness(steps, catalog)
+        claims = Claims(freshness, steps.nodes)
+        outcomes = {}
+        for node, outcome in run_side_by_side(steps, catalog, number, claims):
+            outcomes[node.name] = outcome
+            if not isinstance(outcome, Exception):  # as the runner does
+                for output in node.outputs:
+                    freshness.write_record(output, node, outcome)
+        return outcomes
 
     return run
 

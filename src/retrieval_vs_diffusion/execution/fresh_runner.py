@@ -15,9 +15,11 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from retrieval_vs_diffusion.errors import UserError, find_user_error
+from retrieval_vs_diffusion.execution.claims import Claim, Claims
 from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 from retrieval_vs_diffusion.progress import heartbeat, progress
+from retrieval_vs_diffusion.unfinished import kept_in
 
 logger = logging.getLogger(__name__)
 
@@ -107,41 +109,49 @@ class FreshRunner(SequentialRunner):
         return next((number for number, stage in enumerate(_STAGES) if maker and stage in maker.tags), -1)
 
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
+        from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
         from retrieval_vs_diffusion.world import current_study
 
         workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
         failed: dict[str, Exception] = {}
-        with contextlib.closing(made(pipeline, catalog, workers, hook_manager, run_id)) as outcomes:
+        claims = Claims(self._freshness, pipeline.nodes, together=[COMPARISON])
+        with (
+            contextlib.closing(claims),
+            contextlib.closing(made(pipeline, catalog, workers, claims, hook_manager, run_id)) as outcomes,
+        ):
             for position, (node, outcome) in enumerate(outcomes, start=1):
                 if isinstance(outcome, Exception):
+                    claims.release(node)
                     known = _reason(outcome) in map(_reason, failed.values())
                     told = "for the same reason" if known else f"and what needs it is left out. {_reason(outcome)}"
                     logger.error("%s failed %s", node.name, told)
                     failed[node.name] = outcome
-                    continue
-                for output in node.outputs:
-                    self._freshness.write_record(output, node, outcome)
-                logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, outcome)
+                elif outcome is not None:
+                    for output in node.outputs:
+                        self._freshness.write_record(output, node, outcome)
+                    claims.done(node)
+                    claims.release(node)
+                    logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, outcome)
         if failed:
             raise _StepsFailedError(failed)
 
     def _in_workers(
-        self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
-    ) -> Generator[tuple[Node, float | Exception]]:
+        self, pipeline: Pipeline, catalog: Any, workers: int, claims: Claims, hook_manager: Any, run_id: str | None
+    ) -> Generator[tuple[Node, float | Exception | None]]:
         """Inputs and outputs stay in the workers: hooks are told of finished nodes without them."""
         logger.info("%d steps run side by side", workers)
         # Closed also where a hook raises: the workers would wait for ever, and the command with them.
-        with contextlib.closing(run_side_by_side(pipeline, catalog, workers)) as nodes:
+        with contextlib.closing(run_side_by_side(pipeline, catalog, workers, claims)) as nodes:
             for node, outcome in progress(nodes, "steps", total=len(pipeline.nodes)):
                 yield node, outcome
-                if not isinstance(outcome, Exception):
+                if isinstance(outcome, float):
                     about = {"node": node, "catalog": catalog, "inputs": {}, "outputs": {}, "is_async": False}
                     hook_manager.hook.after_node_run(**about, run_id=run_id)
 
     def _in_this_process(
-        self, pipeline: Pipeline, catalog: Any, workers: int, hook_manager: Any, run_id: str | None
-    ) -> Generator[tuple[Node, float | Exception]]:
+        self, pipeline: Pipeline, catalog: Any, workers: int, claims: Claims, hook_manager: Any, run_id: str | None
+    ) -> Generator[tuple[Node, float | Exception | None]]:
         del workers
         dropped: set[Node] = set()
         for node in pipeline.nodes:
@@ -150,7 +160,14 @@ class FreshRunner(SequentialRunner):
             started = time.perf_counter()
             try:
                 with heartbeat(node.name):
-                    Task(node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id).execute()
+                    claim = claims.wait(node)
+                    if claim is Claim.MADE:
+                        yield node, None
+                        continue
+                    with kept_in(claims.unfinished_folder(node)):
+                        Task(
+                            node=node, catalog=catalog, hook_manager=hook_manager, is_async=False, run_id=run_id
+                        ).execute()
             except Exception as error:
                 dropped |= needing(pipeline, node)
                 yield node, error

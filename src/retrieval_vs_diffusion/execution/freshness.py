@@ -9,7 +9,6 @@ that a damaged or half-written file is noticed, and what a failed step did not r
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from retrieval_vs_diffusion.atomic import replacing, to_disk
 from retrieval_vs_diffusion.execution.devices import device_found
 from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path, is_large, state_of_path
 from retrieval_vs_diffusion.pipelines.bound import PICKS
@@ -104,6 +104,17 @@ class Freshness:
             and _is_as_recorded(path, record)
         )
 
+    def holds_by_now(self, node: Node) -> bool:
+        """Whether all that a node makes is there, whoever made it; looked at anew."""
+        return all(self._check(output) for output in node.outputs)
+
+    def inputs_made_otherwise(self, node: Node) -> list[str]:
+        """Inputs that a node makes which are not, or no longer, made of what they should be made of."""
+        names = [getattr(node.func, PICKS, {}).get(name, name) for name in node.inputs]
+        made = [name for name in names if name in self._maker and name not in self._absent]
+        records = {name: self.record(name) for name in made if path_of(self.catalog.get(name)) is not None}
+        return [name for name, record in records.items() if (record or {}).get("fingerprint") != self.expected(name)]
+
     def stale_nodes(self, pipeline: Pipeline) -> list[Node]:
         """The nodes that must run, in order: those with an output that does not hold.
 
@@ -126,6 +137,7 @@ class Freshness:
         path = path_of(self.catalog.get(name))
         if path is None:
             return
+        to_disk(path)
         record = {
             "artifact": name,
             "made_by": node.name,
@@ -135,9 +147,8 @@ class Freshness:
             **({"state": state_of_path(path)} if is_large(path) else {}),
             "seconds": round(seconds, 3),
         }
-        partial = _record_path(path).with_suffix(f".{os.getpid()}.part")
-        partial.write_text(json.dumps(record, indent=1))
-        partial.replace(_record_path(path))
+        with replacing(_record_path(path)) as partial:
+            partial.write_text(json.dumps(record, indent=1))
         self._holds[name] = True
 
     def maker(self, name: str) -> Node | None:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks.manager import _NullPluginManager
@@ -29,7 +30,9 @@ from kedro.runner.task import Task
 
 from retrieval_vs_diffusion import progress
 from retrieval_vs_diffusion.errors import UserError, find_user_error
+from retrieval_vs_diffusion.execution.claims import SECONDS_BETWEEN_TRIES, Claim, Claims
 from retrieval_vs_diffusion.execution.devices import has_gpu
+from retrieval_vs_diffusion.unfinished import kept_in
 
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 # What forked workers inherit: the nodes by name and the catalog of the run.
@@ -48,18 +51,23 @@ def number_of_workers(asked: int) -> int:
     return 1 if has_gpu() or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
 
 
-def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Generator[tuple[Node, float | Exception]]:
+def run_side_by_side(
+    pipeline: Pipeline, catalog: Any, workers: int, claims: Claims
+) -> Generator[tuple[Node, float | Exception | None]]:
     """Run a pipeline's nodes in worker processes, each as soon as what it needs is made.
 
-    A node that fails takes with it those that need what it makes; all others go on.
+    A node that fails takes with it those that need what it makes; all others go on. One that another run makes is
+    waited for while others run.
 
     Args:
         pipeline: the nodes.
         catalog: the run's catalog.
         workers: how many processes.
+        claims: which nodes this run may make.
 
     Yields:
-        Each node when its outputs are saved, with the seconds that it took, or with what it raised.
+        Each node when its outputs are saved, with the seconds that it took, or with what it raised; None where another
+        run has made it.
 
     Raises:
         UserError: if a worker died, e.g. for want of memory.
@@ -74,12 +82,29 @@ def run_side_by_side(pipeline: Pipeline, catalog: Any, workers: int) -> Generato
     context = multiprocessing.get_context("fork")
     with _log_lines(context) as queue, _pool(context, workers, queue) as pool:
         while waiting or running:
+            taken = 0
             for node in [node for node in waiting if needed[node] <= done]:
                 if len(running) >= workers:
                     break
+                try:
+                    claim = claims.ask(node)
+                except UserError as error:
+                    waiting = [each for each in waiting if each not in {node, *needing(pipeline, node)}]
+                    yield node, error
+                    continue
+                if claim is Claim.TAKEN:
+                    taken += 1
+                    continue
                 waiting.remove(node)
-                running[pool.submit(_run_node, node.name)] = node
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                if claim is Claim.MADE:
+                    done.add(node)
+                    yield node, None
+                else:
+                    running[pool.submit(_run_node, node.name, claims.unfinished_folder(node))] = node
+            if not running:
+                time.sleep(SECONDS_BETWEEN_TRIES if taken else 0)
+                continue
+            finished, _ = wait(running, SECONDS_BETWEEN_TRIES if taken else None, FIRST_COMPLETED)
             for future in finished:
                 node = running.pop(future)
                 try:
@@ -135,11 +160,11 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _run_node(name: str) -> float:
+def _run_node(name: str, unfinished_folder: Path | None) -> float:
     """Load, run and save one node; returns the seconds that it took."""
     started = time.perf_counter()
     try:
-        with progress.heartbeat(name):
+        with progress.heartbeat(name), kept_in(unfinished_folder):
             nobody: Any = _NullPluginManager()  # hooks run in the process that the user started
             Task(node=_nodes[name], catalog=_catalog, hook_manager=nobody, is_async=False).execute()
     except Exception as error:

@@ -1,0 +1,95 @@
+"""A lock on an artifact, so that of several runs on one folder one makes it and the others wait.
+
+The system gives the lock back however its process ends, so that a dead owner never keeps it; on a folder that machines
+share, their file server does. It is a POSIX lock and not flock: that one would pass to forked workers, and live on in
+them (``docs/adr/0014``).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+from typing import IO
+
+logger = logging.getLogger(__name__)
+_HELD = {errno.EACCES, errno.EAGAIN}
+_told: set[int] = set()  # file systems without locks, of which was told
+
+
+class ArtifactLock:
+    """The lock of one artifact; within one process it can be taken any number of times.
+
+    Args:
+        artifact: the file or folder; the lock is a hidden file beside it while it is held.
+    """
+
+    def __init__(self, artifact: Path) -> None:
+        self._path = artifact.with_name(f".{artifact.name}.lock")
+        self._file: IO[str] | None = None
+
+    def take(self, purpose: str) -> bool:
+        """Take the lock; False where another process holds it.
+
+        A file system that keeps no locks is told of once, and work goes on without.
+
+        Args:
+            purpose: what for; others that wait are told.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = self._path.open("a+")
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.close()
+                if error.errno in _HELD:
+                    return False
+                _tell_without(self._path.parent, error)
+                return True
+            if _is_at(self._path, file):
+                break
+            file.close()  # its owner gave it back, and removed it, between our opening and our locking
+        file.truncate(0)
+        owner = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time(), "purpose": purpose}
+        file.write(json.dumps(owner))
+        file.flush()
+        self._file = file
+        return True
+
+    def holder(self) -> str:
+        """Who holds the lock, in words; not to be asked by its holder, whose lock would end."""
+        try:
+            owner = json.loads(self._path.read_text())
+            since = time.strftime("%H:%M:%S", time.localtime(owner["since"]))
+            return f"process {owner['process']} on {owner['host']}, since {since}: {owner['purpose']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)  # while it is still ours
+            self._file.close()
+            self._file = None
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _tell_without(folder: Path, error: OSError) -> None:
+    device = os.stat(folder).st_dev
+    if device not in _told:
+        _told.add(device)
+        logger.warning(
+            "%s: its file system keeps no locks (%s); run one command at a time on it", folder, error.strerror or error
+        )
