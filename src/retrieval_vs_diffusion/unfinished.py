@@ -59,10 +59,12 @@ class Section:
         if path is None or not path.is_file():
             return None
         try:
-            return read(path)
+            found = read(path)
         except BrokenUnitError as error:
             logger.info("%s is made again: %s", path.name, error)
             return None
+        logger.debug("%s found", path)
+        return found
 
     def keep(self, unit: int | str, write: Callable[[Path], None]) -> None:
         """Keep a unit, in the place of an earlier one of that name."""
@@ -71,7 +73,7 @@ class Section:
             with replacing(path) as partial:
                 write(partial)
             self._kept()
-            logger.debug("unit %s/%s kept", path.parent.name, path.name)
+            logger.debug("%s kept", path)
 
     def _path(self, unit: int | str) -> Path | None:
         name = f"{unit:06d}" if isinstance(unit, int) else unit

@@ -33,6 +33,11 @@ class ArtifactLock:
         self._path = artifact.with_name(f".{artifact.name}.lock")
         self._file: IO[str] | None = None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a lock's file, held or left by a process that was killed."""
+        return self._path.exists()
+
     def take(self, purpose: str) -> bool:
         """Take the lock; False where another process holds it.
 

@@ -77,6 +77,17 @@ class Claims:
                 clear_partial(path)
         return Claim.MINE
 
+    def clear(self, holding: Iterable[Node]) -> None:
+        """Remove what a run that was killed at the very end left beside artifacts that hold."""
+        for node in holding:
+            place = self._place(node)
+            if place is None:
+                continue
+            lock = ArtifactLock(place)
+            if (lock.is_there or _beside(place).exists()) and lock.take(node.name):
+                shutil.rmtree(_beside(place), ignore_errors=True)
+                lock.release()
+
     def wait(self, node: Node) -> Claim:
         """Claim a step as soon as no other run makes it."""
         while (claim := self.ask(node)) is Claim.TAKEN:

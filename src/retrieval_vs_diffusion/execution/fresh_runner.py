@@ -59,6 +59,7 @@ class FreshRunner(SequentialRunner):
         for line in told(current_study().missing):
             logger.info("Strategies %s", line)
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
+        Claims(self._freshness, []).clear(node for node in pipeline.nodes if node.name not in names)
         if not stale:
             return {}
         try:

@@ -1,0 +1,110 @@
+"""One process holds a lock at a time; a dead one holds none."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from retrieval_vs_diffusion.execution import artifact_lock
+from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+
+_HOLDER = """
+import sys, time
+from pathlib import Path
+from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+lock = ArtifactLock(Path(sys.argv[1]))
+print(lock.take("embed_pool"), flush=True)
+time.sleep(60)
+"""
+
+
+def other_process(artifact) -> subprocess.Popen:
+    other = subprocess.Popen([sys.executable, "-c", _HOLDER, str(artifact)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline().strip() == "True"
+    return other
+
+
+def test_what_another_process_holds_is_not_taken_and_its_holder_is_named(tmp_path):
+    other, lock = other_process(tmp_path / "images"), ArtifactLock(tmp_path / "images")
+    try:
+        assert not lock.take("me")
+        assert f"process {other.pid} on " in lock.holder()
+        assert lock.holder().endswith(": embed_pool")
+        assert not lock.take("me")  # asking did not end the other's lock
+        assert ArtifactLock(tmp_path / "others").take("another artifact")
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_the_lock_of_a_killed_process_is_taken_over_at_once(tmp_path):
+    other, lock = other_process(tmp_path / "images"), ArtifactLock(tmp_path / "images")
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    assert (tmp_path / ".images.lock").exists()  # nobody tidied up
+    assert lock.take("me")
+    lock.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_is_given_back_can_be_taken_by_who_waited_with_its_file_open(tmp_path, monkeypatch):
+    first, second = ArtifactLock(tmp_path / "images"), ArtifactLock(tmp_path / "images")
+    assert first.take("first")
+    lockf, opened = fcntl.lockf, []
+
+    def released_just_now(file, how):
+        if not opened:  # between the second's opening and its locking the first gives back, and removes the file
+            opened.append(True)
+            first.release()
+        lockf(file, how)
+
+    monkeypatch.setattr(artifact_lock.fcntl, "lockf", released_just_now)
+    assert second.take("second")
+    assert (tmp_path / ".images.lock").exists()  # of the second: others see it
+
+
+def test_forked_workers_do_not_keep_the_lock_of_a_killed_process(tmp_path):
+    context = multiprocessing.get_context("fork")
+    said, saying = context.Pipe(duplex=False)
+
+    def hold_and_fork():
+        ArtifactLock.held = lock = ArtifactLock(tmp_path / "images")
+        lock.take("parent")
+        worker = os.fork()
+        if worker == 0:
+            time.sleep(60)
+        saying.send(worker)
+        time.sleep(60)
+
+    parent = context.Process(target=hold_and_fork)
+    parent.start()
+    worker = said.recv()
+    try:
+        assert not ArtifactLock(tmp_path / "images").take("me")
+        os.kill(parent.pid, signal.SIGKILL)
+        parent.join()
+        os.kill(worker, 0)  # it lives
+        assert ArtifactLock(tmp_path / "images").take("me")
+    finally:
+        os.kill(worker, signal.SIGKILL)
+
+
+def test_a_file_system_without_locks_is_told_of_once_and_work_goes_on(tmp_path, monkeypatch, caplog):
+    def unsupported(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(artifact_lock.fcntl, "lockf", unsupported)
+    monkeypatch.setattr(artifact_lock, "_told", set())
+    with caplog.at_level(logging.WARNING):
+        assert ArtifactLock(tmp_path / "one").take("me")
+        assert ArtifactLock(tmp_path / "two").take("me")
+    (line,) = caplog.messages
+    assert "No locks available" in line
+    assert "run one command at a time" in line

@@ -1,0 +1,1 @@
+"""The whole harness of docs/reliability.md: `make torture`."""
