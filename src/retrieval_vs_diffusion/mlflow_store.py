@@ -13,6 +13,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
+from retrieval_vs_diffusion.atomic import replacing
+from retrieval_vs_diffusion.execution.claims import alone_with
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
 
 # It says that it makes a database, on the stream of errors.
@@ -32,14 +34,25 @@ fractions of one, seconds and bytes.
 
 
 def open_experiment(project: Path) -> tuple[MlflowClient, str]:
-    """A client of the project's ``mlflow.db``, and the experiment's id; made where it is not there."""
-    client = MlflowClient(f"sqlite:///{project / DATABASE}")
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        return client, experiment.experiment_id
+    """A client of the project's ``mlflow.db``, and the experiment's id; made where it is not there.
+
+    The database is made whole by one run: MLflow makes its tables one after the other, and refuses for ever what it
+    finds half-made, by a run that was killed or one that works beside this one.
+    """
+    database = project / DATABASE
+    with alone_with(database, "opening MLflow's database"):
+        if not database.exists():
+            with replacing(database) as partial:
+                _create_experiment(MlflowClient(f"sqlite:///{partial}"), project)
+        client = MlflowClient(f"sqlite:///{database}")
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        return client, experiment.experiment_id if experiment is not None else _create_experiment(client, project)
+
+
+def _create_experiment(client: MlflowClient, project: Path) -> str:
     # Runs come first in the UI, not traces.
     tags = {"mlflow.experimentKind": "custom_model_development", NOTE: _ABOUT}
-    return client, client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri(), tags)
+    return client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri(), tags)
 
 
 def search(client: MlflowClient, experiment: str, condition: str) -> list[Run]:

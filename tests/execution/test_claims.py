@@ -13,7 +13,7 @@ from kedro_datasets.json import JSONDataset
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
-from retrieval_vs_diffusion.execution.claims import Claim, Claims
+from retrieval_vs_diffusion.execution.claims import Claim, Claims, alone_with
 from retrieval_vs_diffusion.execution.freshness import Freshness
 
 _HOLDER = """
@@ -38,8 +38,6 @@ STEPS = Pipeline(
     [
         Node(one, None, "one", name="make_one"),
         Node(double, "one", "two", name="make_two"),
-        Node(double, "two", "row", name="row", namespace="table"),
-        Node(double, "row", "page", name="page", namespace="table"),
     ]
 )
 
@@ -52,7 +50,7 @@ class Run:
         self.catalog = DataCatalog({name: JSONDataset(filepath=str(folder / f"{name}.json")) for name in names})
         self.freshness = Freshness(STEPS, self.catalog)
         self.node = {node.name.split(".")[-1]: node for node in STEPS.nodes}
-        self.claims = Claims(self.freshness, STEPS.nodes, together=["table"])
+        self.claims = Claims(self.freshness)
 
     def make(self, name: str, value: int) -> None:
         node = self.node[name]
@@ -126,16 +124,14 @@ def test_a_step_whose_input_another_run_made_of_something_else_is_refused(run, t
     assert not list(record.parent.glob(".*.lock"))
 
 
-def test_steps_that_are_claimed_together_are_given_back_together(run, tmp_path):
-    run.make("make_one", 1)
-    run.make("make_two", 2)
-    assert run.claims.ask(run.node["row"]) is Claim.MINE
-    run.make("row", 4)
-    run.claims.release(run.node["row"])
-    assert (tmp_path / ".row.json.lock").exists()
-    assert run.claims.ask(run.node["page"]) is Claim.MINE
-    run.claims.release(run.node["page"])
-    assert not (tmp_path / ".row.json.lock").exists()
+def test_being_alone_with_an_artifact_waits_for_who_was_first(tmp_path, elsewhere, caplog):
+    end = elsewhere("comparison")
+    threading.Timer(0.2, end).start()
+    with caplog.at_level("INFO"), alone_with(tmp_path / "comparison", "comparing rows"):
+        assert not list(tmp_path.glob("comparison"))
+        assert (tmp_path / ".comparison.lock").exists()
+    assert [line.rpartition(": ")[2] for line in caplog.messages] == ["theirs"]
+    assert not (tmp_path / ".comparison.lock").exists()
 
 
 def test_what_killed_runs_left_half_written_is_cleared_by_who_makes_it(run, tmp_path):

@@ -76,7 +76,7 @@ def run(tmp_path):
         datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in steps.all_outputs()}
         catalog = DataCatalog(datasets)
         freshness = Freshness(steps, catalog)
-        claims = Claims(freshness, steps.nodes)
+        claims = Claims(freshness)
         outcomes = {}
         for node, outcome in run_side_by_side(steps, catalog, number, claims):
             outcomes[node.name] = outcome

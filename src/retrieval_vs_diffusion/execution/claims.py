@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import logging
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kedro.pipeline.node import Node
@@ -35,18 +35,11 @@ class Claims:
 
     Args:
         freshness: tells what holds.
-        nodes: the steps that this run is to make.
-        together: namespaces whose steps are claimed as one: what is made of them in turn, by which rows are chosen,
-            must not be mixed with another run's.
     """
 
-    def __init__(self, freshness: Freshness, nodes: Iterable[Node], together: Iterable[str] = ()) -> None:
+    def __init__(self, freshness: Freshness) -> None:
         self._freshness = freshness
-        self._together = frozenset(together)
-        listed = list(nodes)
-        self._left = Counter(self._key(node) for node in listed)
         self._locks: dict[str, ArtifactLock] = {}
-        self._places = {self._key(node): place for node in reversed(listed) if (place := self._place(node))}
         self._told: dict[str, float] = {}
 
     def ask(self, node: Node) -> Claim:
@@ -55,15 +48,14 @@ class Claims:
         Raises:
             UserError: if what the step needs was made anew by another run, of something else.
         """
-        key = self._key(node)
-        place = self._places.get(key)
-        if place is not None and key not in self._locks:
+        place = self._place(node)
+        if place is not None:
             lock = ArtifactLock(place)
             if not lock.take(node.name):
                 self._tell(node, lock)
                 return Claim.TAKEN
-            self._locks[key] = lock
-        if self._place(node) is not None and self._freshness.holds_by_now(node):
+            self._locks[node.name] = lock
+        if place is not None and self._freshness.holds_by_now(node):
             logger.info("%s was made by another run meanwhile", node.name)
             self.release(node)
             return Claim.MADE
@@ -105,19 +97,14 @@ class Claims:
             shutil.rmtree(_beside(place), ignore_errors=True)
 
     def release(self, node: Node) -> None:
-        """Let others have a step, as soon as all are through that are claimed together."""
-        key = self._key(node)
-        self._left[key] -= 1
-        if self._left[key] <= 0 and key in self._locks:
-            self._locks.pop(key).release()
+        """Let others have a step."""
+        if node.name in self._locks:
+            self._locks.pop(node.name).release()
 
     def close(self) -> None:
         """Give everything back."""
         while self._locks:
             self._locks.popitem()[1].release()
-
-    def _key(self, node: Node) -> str:
-        return str(node.namespace) if node.namespace in self._together else node.name
 
     def _place(self, node: Node) -> Path | None:
         paths = (path_of(self._freshness.catalog.get(output)) for output in node.outputs)
@@ -135,6 +122,27 @@ class Claims:
         if now - self._told.get(node.name, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES:
             self._told[node.name] = now
             logger.info("%s waits for another run that makes it: %s", node.name, lock.holder())
+
+
+@contextlib.contextmanager
+def alone_with(artifact: Path, purpose: str) -> Iterator[None]:
+    """Hold the lock of an artifact; where another run has it, wait and say for whom.
+
+    Args:
+        artifact: of which no step of its own is claimed inside.
+        purpose: what for.
+    """
+    lock = ArtifactLock(artifact)
+    told = False
+    while not lock.take(purpose):
+        if not told:
+            told = True
+            logger.info("%s waits for another run: %s", purpose, lock.holder())
+        time.sleep(SECONDS_BETWEEN_TRIES)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _beside(place: Path) -> Path:

@@ -15,8 +15,8 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from retrieval_vs_diffusion.errors import UserError, find_user_error
-from retrieval_vs_diffusion.execution.claims import Claim, Claims
-from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional
+from retrieval_vs_diffusion.execution.claims import Claim, Claims, alone_with
+from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional, path_of
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 from retrieval_vs_diffusion.progress import heartbeat, progress
 from retrieval_vs_diffusion.unfinished import kept_in
@@ -59,7 +59,8 @@ class FreshRunner(SequentialRunner):
         for line in told(current_study().missing):
             logger.info("Strategies %s", line)
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
-        Claims(self._freshness, []).clear(node for node in pipeline.nodes if node.name not in names)
+        self._asked, self._done, self._total = pipeline, 0, len(stale)
+        Claims(self._freshness).clear(node for node in pipeline.nodes if node.name not in names)
         if not stale:
             return {}
         try:
@@ -110,18 +111,57 @@ class FreshRunner(SequentialRunner):
         return next((number for number, stage in enumerate(_STAGES) if maker and stage in maker.tags), -1)
 
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
+        """Make the rows, then compare them.
+
+        Comparing is one run's at a time: its tables depend on which rows a run chose, and must not be mixed.
+        """
+        comparing = self._comparing()
+        to_compare = [node for node in pipeline.nodes if node in comparing]
+        rows = Pipeline([node for node in pipeline.nodes if node not in comparing])
+        self._make(rows, catalog, hook_manager, run_id)
+        if to_compare:
+            place = path_of(catalog.get(to_compare[0].outputs[0]))
+            with alone_with(place.with_name("comparison"), "comparing rows") if place else contextlib.nullcontext():
+                self._freshness = Freshness(self._whole, catalog)  # another run may have compared meanwhile
+                stale = Pipeline(self._freshness.stale_nodes(Pipeline(comparing)))
+                self._check_inputs(stale, catalog)
+                self._total += len(stale.nodes) - len(to_compare)
+                self._make(stale, catalog, hook_manager, run_id)
+
+    def _comparing(self) -> list[Node]:
+        """The steps of this command that compare rows."""
         from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
+
+        def is_of_rows(name: str) -> bool:
+            maker = self._freshness.maker(name)
+            return maker is not None and maker.namespace is not None
+
+        compare = [node for node in self._asked.nodes if node.namespace == COMPARISON]
+        of_rows = [node.name for node in compare if any(map(is_of_rows, node.inputs))]
+        if not of_rows:
+            return []
+        return [node for node in self._asked.from_nodes(*of_rows).nodes if node.namespace == COMPARISON]
+
+    def _make(self, pipeline: Pipeline, catalog: Any, hook_manager: Any, run_id: str | None) -> None:
+        """Make all steps of a pipeline but those that another run makes meanwhile.
+
+        Raises:
+            _StepsFailedError: if steps failed, when the others are done.
+        """
         from retrieval_vs_diffusion.world import current_study
 
+        if not pipeline.nodes:
+            return
         workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
         failed: dict[str, Exception] = {}
-        claims = Claims(self._freshness, pipeline.nodes, together=[COMPARISON])
+        claims = Claims(self._freshness)
         with (
             contextlib.closing(claims),
             contextlib.closing(made(pipeline, catalog, workers, claims, hook_manager, run_id)) as outcomes,
         ):
-            for position, (node, outcome) in enumerate(outcomes, start=1):
+            for node, outcome in outcomes:
+                self._done += 1
                 if isinstance(outcome, Exception):
                     claims.release(node)
                     known = _reason(outcome) in map(_reason, failed.values())
@@ -133,7 +173,7 @@ class FreshRunner(SequentialRunner):
                         self._freshness.write_record(output, node, outcome)
                     claims.done(node)
                     claims.release(node)
-                    logger.info("[%d/%d] %s (%.1f s)", position, len(pipeline.nodes), node.name, outcome)
+                    logger.info("[%d/%d] %s (%.1f s)", self._done, self._total, node.name, outcome)
         if failed:
             raise _StepsFailedError(failed)
 
