@@ -36,3 +36,11 @@ def test_a_full_disk_is_the_users_to_mend_whichever_library_tells_of_it():
     assert str(find_user_error(wrapped)).startswith("there is no space left on the disk, writing /data/x.parquet: free")
     rust = RuntimeError("I/O error: No space left on device (os error 28)")
     assert str(find_user_error(rust)).startswith("there is no space left on the disk: free some")
+
+
+def test_a_file_that_may_not_be_written_is_named():
+    error = RuntimeError("Failed while saving data")
+    error.__cause__ = PermissionError(errno.EACCES, "Permission denied", "/data/images")
+    assert str(find_user_error(error)) == (
+        "/data/images: Permission denied; give this user the right to it, or another folder"
+    )

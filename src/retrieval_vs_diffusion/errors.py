@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -13,15 +14,18 @@ class UserError(Exception):
 def find_user_error(error: BaseException | None) -> UserError | None:
     """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises.
 
-    A disk without room is one too, whichever library tells of it.
+    A disk without room is one too, whichever library tells of it, and so is one that may not be written to.
     """
     while error is not None and not isinstance(error, UserError):
         if _NO_SPACE in str(error):
             return UserError(_no_space(error))
+        if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
+            return UserError(f"{error.filename}: {error.strerror}; give this user the right to it, or another folder")
         error = error.__cause__
     return error
 
 
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT}
 _NO_SPACE = "No space left on device"  # as the C library says it, through Python, Arrow and Rust
 
 

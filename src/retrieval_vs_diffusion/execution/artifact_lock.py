@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+from retrieval_vs_diffusion.errors import UserError
+
 logger = logging.getLogger(__name__)
 _HELD = {errno.EACCES, errno.EAGAIN}
 _told: set[int] = set()  # file systems without locks, of which was told
@@ -45,10 +47,19 @@ class ArtifactLock:
 
         Args:
             purpose: what for; others that wait are told.
+
+        Raises:
+            UserError: if nothing can be written where the artifact is to be.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            file = self._path.open("a+")
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                file = self._path.open("a+")
+            except OSError as error:
+                raise UserError(
+                    f"{self._path.parent}: cannot be written to ({error.strerror or error}); give this user the right "
+                    "to write there, or set `data` in conf/<world>/globals.yml to another folder"
+                ) from error
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
