@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's models)
 from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 
 MEAN, DEVIATION = 0.5, 0.25  # of pixel values in [0, 1]; one pair for all channels
 _TOWER = "visual.trunk."  # where open_clip keeps the weights of a timm image tower
@@ -64,13 +65,20 @@ class Classifier:
         """
         network = self.network.to(device).eval()
         if self.clip_name is None:
-            batches = torch.from_numpy(np.ascontiguousarray(pixels)).split(batch_size)
-            parts = [network(to_input(batch.to(device))).softmax(dim=1).cpu() for batch in batches]
+            in_batches = SmallerBatches("images of the classifier's", "device: cpu would do")
+
+            def classify(positions: list[int]) -> Float[np.ndarray, "m c"]:
+                batch = torch.from_numpy(np.ascontiguousarray(pixels[positions[0] : positions[-1] + 1]))
+                return network(to_input(batch.to(device))).softmax(dim=1).cpu().numpy()
+
+            starts = range(0, len(pixels), batch_size)
+            batches = [list(range(start, min(start + batch_size, len(pixels)))) for start in starts]
+            parts = [in_batches(classify, batch, batch_size) for batch in batches]
         else:
             embeddings = torch.from_numpy(self._right_clip(clip).embed_images(pixels, batch_size))
-            parts = [network(embeddings.to(device)).softmax(dim=1).cpu()]
+            parts = [network(embeddings.to(device)).softmax(dim=1).cpu().numpy()]
         self.network.cpu()
-        return torch.cat(parts).numpy()
+        return np.concatenate(parts)
 
     def _right_clip(self, clip: Clip | None) -> Clip:
         if clip is None or clip.name != self.clip_name:

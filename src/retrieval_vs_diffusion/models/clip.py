@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,8 +20,11 @@ from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (register
 from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, text_configuration
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.hub import fetch_file
+from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.progress import progress
+
+_REMEDY = "a smaller clip.model or device: cpu would do"
 
 
 class Clip:
@@ -43,6 +46,7 @@ class Clip:
         self.image_size = size[0] if isinstance(size, (tuple, list)) else size
         visual = model.visual
         self._mean = torch.tensor(visual.image_mean or (0.5,) * 3, device=device).view(1, 3, 1, 1)
+        self._fitting = {what: SmallerBatches(f"{what} of CLIP's", _REMEDY) for what in ("images", "texts")}
         self._deviation = torch.tensor(visual.image_std or (0.5,) * 3, device=device).view(1, 3, 1, 1)
 
     def to(self, device: torch.device) -> Clip:
@@ -64,12 +68,12 @@ class Clip:
     @torch.inference_mode()
     def embed_images(self, pixels: UInt8[np.ndarray, "n h w 3"], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
         """Unit-length image embeddings."""
-        starts = range(0, len(pixels), batch_size)
-        parts = [
-            self.model.encode_image(self.preprocess(pixels[start : start + batch_size]), normalize=True)
-            for start in progress(starts, "embedding images (batches)")
-        ]
-        return torch.cat(parts).float().cpu().numpy()
+
+        def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
+            ready = self.preprocess(pixels[positions[0] : positions[-1] + 1])
+            return self.model.encode_image(ready, normalize=True).float().cpu().numpy()
+
+        return self._in_batches(embed, len(pixels), batch_size, "images")
 
     def embed_table(self, images: ImageTable) -> Float[np.ndarray, "n d"]:
         """Unit-length embeddings of a table's images, which may be of any size."""
@@ -81,13 +85,24 @@ class Clip:
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
         """Unit-length text embeddings."""
-        parts = [
-            self.model.encode_text(
-                self.tokenizer(list(texts[start : start + batch_size])).to(self.device), normalize=True
-            )
-            for start in range(0, len(texts), batch_size)
+
+        def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
+            tokens = self.tokenizer([texts[position] for position in positions]).to(self.device)
+            return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+        return self._in_batches(embed, len(texts), batch_size, "texts")
+
+    def _in_batches(
+        self, embed: Callable[[list[int]], np.ndarray], n: int, batch_size: int, what: Literal["images", "texts"]
+    ) -> Float[np.ndarray, "n d"]:
+        """All of them, batch by batch; where a GPU's memory ends, in smaller batches from there on."""
+        starts: Iterable[int] = range(0, n, batch_size)
+        if what == "images":
+            starts = progress(starts, "embedding images (batches)")
+        made = [
+            self._fitting[what](embed, list(range(start, min(start + batch_size, n))), batch_size) for start in starts
         ]
-        return torch.cat(parts).float().cpu().numpy()
+        return np.concatenate(made)
 
 
 def load_clip(model: str, checkpoint: str | None = None) -> Clip:
