@@ -196,3 +196,12 @@ def test_a_start_from_another_models_weights_is_refused(classifier, tmp_path):
     save_file(classifier.network.state_dict(), tmp_path / "start.safetensors")
     with pytest.raises(UserError, match=r"does not fit small_convnet_wide: \d+ weights differ, e.g. features"):
         create_network("small_convnet_wide", 3, init=str(tmp_path / "start.safetensors"))
+
+
+def test_probabilities_that_are_no_numbers_are_refused(device):
+    network = create_network("tiny_convnet", 2)
+    with torch.no_grad():
+        next(iter(network.parameters())).fill_(float("nan"))
+    classifier = Classifier(network.eval(), "tiny_convnet", ("a", "b"), 16)
+    with pytest.raises(UserError, match=r"\(tiny_convnet\) gives no finite numbers for 3 of 3 images; its weights"):
+        classifier.probabilities(np.zeros((3, 16, 16, 3), np.uint8), device)

@@ -61,7 +61,8 @@ class Classifier:
             clip: embeds the images, where the classifier reads embeddings.
 
         Raises:
-            UserError: if it reads the embeddings of another CLIP model than the one given.
+            UserError: if it reads the embeddings of another CLIP model than the one given, or its numbers are not
+                finite: the most probable class of NaN would be the first one.
         """
         network = self.network.to(device).eval()
         if self.clip_name is None:
@@ -78,7 +79,13 @@ class Classifier:
             embeddings = torch.from_numpy(self._right_clip(clip).embed_images(pixels, batch_size))
             parts = [network(embeddings.to(device)).softmax(dim=1).cpu().numpy()]
         self.network.cpu()
-        return np.concatenate(parts)
+        probabilities = np.concatenate(parts)
+        if broken := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+            raise UserError(
+                f"the classifier ({self.model}) gives no finite numbers for {broken} of {len(pixels)} images; "
+                "its weights are broken: train it again, or bring them again"
+            )
+        return probabilities
 
     def _right_clip(self, clip: Clip | None) -> Clip:
         if clip is None or clip.name != self.clip_name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -22,8 +23,10 @@ from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, wei
 from retrieval_vs_diffusion.models.hub import fetch_file
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.safetensors_header import read_header
+from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
 
+logger = logging.getLogger(__name__)
 _REMEDY = "a smaller clip.model or device: cpu would do"
 
 
@@ -47,6 +50,7 @@ class Clip:
         visual = model.visual
         self._mean = torch.tensor(visual.image_mean or (0.5,) * 3, device=device).view(1, 3, 1, 1)
         self._fitting = {what: SmallerBatches(f"{what} of CLIP's", _REMEDY) for what in ("images", "texts")}
+        self._told_of_broken = False
         self._deviation = torch.tensor(visual.image_std or (0.5,) * 3, device=device).view(1, 3, 1, 1)
 
     def to(self, device: torch.device) -> Clip:
@@ -67,13 +71,23 @@ class Clip:
 
     @torch.inference_mode()
     def embed_images(self, pixels: UInt8[np.ndarray, "n h w 3"], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
-        """Unit-length image embeddings."""
+        """Unit-length image embeddings; zeros for an image of which the model makes no finite numbers."""
 
         def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
             ready = self.preprocess(pixels[positions[0] : positions[-1] + 1])
             return self.model.encode_image(ready, normalize=True).float().cpu().numpy()
 
-        return self._in_batches(embed, len(pixels), batch_size, "images")
+        vectors, broken = unit_vectors(self._in_batches(embed, len(pixels), batch_size, "images"))
+        if broken and not self._told_of_broken:
+            self._told_of_broken = True
+            logger.warning(
+                "CLIP %s makes no finite numbers of %d of %d images, which no search will find; where there are more "
+                "of them, this is not told again",
+                self.name,
+                broken,
+                len(vectors),
+            )
+        return vectors
 
     def embed_table(self, images: ImageTable) -> Float[np.ndarray, "n d"]:
         """Unit-length embeddings of a table's images, which may be of any size."""
@@ -84,13 +98,24 @@ class Clip:
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
-        """Unit-length text embeddings."""
+        """Unit-length text embeddings.
+
+        Raises:
+            UserError: if the model makes no finite numbers of a text: nothing could be searched with it.
+        """
 
         def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
             tokens = self.tokenizer([texts[position] for position in positions]).to(self.device)
             return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
 
-        return self._in_batches(embed, len(texts), batch_size, "texts")
+        vectors, broken = unit_vectors(self._in_batches(embed, len(texts), batch_size, "texts"))
+        if broken:
+            first = texts[int(np.flatnonzero(~vectors.any(axis=1))[0])]
+            raise UserError(
+                f"clip.model: {self.name} makes no finite numbers of {broken} of {len(texts)} texts, "
+                f'e.g. of "{first}"; its weights are broken: bring them again'
+            )
+        return vectors
 
     def _in_batches(
         self, embed: Callable[[list[int]], np.ndarray], n: int, batch_size: int, what: Literal["images", "texts"]

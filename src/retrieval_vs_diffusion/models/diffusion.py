@@ -61,7 +61,7 @@ class Diffusion:
         self._place(pipeline)
         self._encoded: dict[str, Encoded] = {}
         self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
-        self._told_of_cut = False
+        self._told_of_cut = self._told_of_broken = False
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
@@ -195,11 +195,13 @@ class Diffusion:
         def make(positions: list[int]) -> UInt8[np.ndarray, "m h w 3"]:
             try:
                 arguments = {**further(positions), **self._arguments(positions, conditions, seeds, sampling)}
-                return _to_pixels(pipeline(**arguments).images)
+                images = pipeline(**arguments).images
             except RuntimeError:
                 if offloads(self.device, self._offload):
                     pipeline.maybe_free_model_hooks()  # the part that failed would stay beside the next one
                 raise
+            self._tell_if_broken(images)
+            return _to_pixels(images)
 
         size = sampling.resolution or self.image_size
         key = (type(pipeline), size, sampling.batch_size)
@@ -276,6 +278,20 @@ class Diffusion:
                 len(ids),
                 self.checkpoint,
                 tokenizer.model_max_length,
+            )
+
+    def _tell_if_broken(self, images: Float[np.ndarray, "m h w 3"]) -> None:
+        """Warn of the first images that hold numbers that are not finite, as half precision brings about."""
+        broken = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
+        if broken and not self._told_of_broken:
+            self._told_of_broken = True
+            logger.warning(
+                "%s makes numbers that are not finite in %d of %d images: they become black there, and the screening "
+                "refuses black images and counts them. diffusion.precision: bfloat16 or float32 mends what float16 "
+                "breaks",
+                self.checkpoint,
+                broken,
+                len(images),
             )
 
     def _check_learns(self, what: str) -> None:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import torch
 
 from retrieval_vs_diffusion.errors import UserError
 
@@ -23,8 +22,9 @@ _SAID = re.compile(
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a GPU had no memory left; never so for the machine's own memory, where less at once seldom helps."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and _SAID.search(str(error)) is not None
+    # torch.cuda.OutOfMemoryError by name: what only asks need not load PyTorch.
+    return isinstance(error, RuntimeError) and (
+        type(error).__name__ == "OutOfMemoryError" or _SAID.search(str(error)) is not None
     )
 
 
@@ -130,6 +130,8 @@ def _first_line(error: RuntimeError) -> str:
 
 def _free() -> None:
     """Give the memory of the failed try back to the GPU, whole: its pieces would be of the wrong sizes."""
+    import torch
+
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
