@@ -338,3 +338,42 @@ def test_tables_read_from_their_files_make_the_same_report(html, tmp_path):
         tables[name].to_csv(tmp_path / f"{name}.csv", index=False)
         read[name] = pd.read_csv(tmp_path / f"{name}.csv")
     assert Page(report(**read)).text == Page(html).text
+
+
+@pytest.mark.parametrize("repetitions", [1, 2])
+@pytest.mark.parametrize("share_right", [0.0, 0.7, 1.0])
+def test_what_cannot_be_computed_is_a_dash_or_left_out_and_never_nan(repetitions, share_right):
+    """One repetition, or accuracies that are all equal, leave intervals and p-values unknown."""
+    results = {
+        name: result(name, arm)
+        for name, arm in {"original_only": "neither", "other": "retrieve", "prompts": "generate"}.items()
+    }
+    for each in results.values():
+        each["repetitions"] = [
+            {**one, "images_added": 0, "label_agreement": None, "agreement_by": None, "set": None}
+            for one in each["repetitions"][:repetitions]
+        ]
+    outcomes = {name: answers(share_right, 0).head(60 * repetitions) for name in results}
+    larger = outcomes["other"].assign(variant="size_curve.times_2", originals=40, added=0, val_top1=0.8)
+    board, comparisons, curve, summary = reach_verdict(results, outcomes, larger, 0.7, 10, 2)
+    json.dumps(summary, allow_nan=False)
+    rows = list(results.values())
+    page = report(
+        without=("text",),
+        order=list(results),
+        leaderboard=board,
+        comparisons=comparisons,
+        size_curve=curve,
+        summary=summary,
+        sets=sets(rows),
+        ledger=ledger(rows),
+        costs=costs(rows, Price(per_hour=2.0, currency="EUR")),
+        classes=per_class({name: Outcomes.from_table(each) for name, each in outcomes.items()}, ["zero", "one"]),
+        leaks=pd.DataFrame(columns=LEAKS),
+        **{f"results_of_{name}": each for name, each in results.items()},
+        **{f"outcomes_of_{name}": each for name, each in outcomes.items()},
+    )
+    assert not re.findall(r"\b(?:nan|NaN|inf|infinity|None)\b", said(page))
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    json.loads(data, parse_constant=lambda name: pytest.fail(f"the figures hold {name}"))
+    assert '<p id="verdict">No verdict, ' in page

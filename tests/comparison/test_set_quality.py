@@ -110,3 +110,10 @@ def test_images_that_clip_makes_no_numbers_of_count_for_nothing_and_no_figure_is
     nothing = figures(images)
     assert (nothing["kid"], nothing["diversity"]) == (None, None)  # left out, and not 0 or NaN
     json.dumps(nothing, allow_nan=False)
+
+
+def test_a_set_without_images_and_one_of_a_single_image_have_no_figures_that_need_more(red_and_blue, measure):
+    for images in (red_and_blue([0]).take([]), red_and_blue([0])):
+        measured = measure(images)
+        assert (measured["kid"], measured["diversity"], measured["near_duplicate_share"]) == (None, None, None)
+        json.dumps(measured, allow_nan=False)

@@ -150,3 +150,11 @@ def test_a_gpu_out_of_memory_is_told_with_the_parameter_to_lower(fit, monkeypatc
     monkeypatch.setattr("retrieval_vs_diffusion.training.fit.to_input", full)
     with pytest.raises(UserError, match=r"^the GPU is out of memory \(CUDA .*2.00 GiB\); lower classifier.batch_size"):
         fit()
+
+
+def test_a_class_that_got_no_added_image_is_trained_on_its_originals(fit, red_and_blue, device):
+    one_sided = red_and_blue([0] * 6, seed=7)
+    fitted = fit(added=one_sided, recipe=RECIPE.model_copy(update={"steps": 24}))
+    assert np.isfinite(fitted.history[["train_loss", "val_loss"]].to_numpy()).all()
+    blue = red_and_blue([1] * 4, seed=8)
+    assert top_k_accuracy(fitted.classifier.probabilities(blue.pixels(), device), blue.labels()) == 1.0
