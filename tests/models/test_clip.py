@@ -79,7 +79,7 @@ def test_an_unknown_model_or_checkpoint_is_answered_with_what_would_do(model, ch
 
 def test_a_checkpoint_that_could_run_code_is_refused(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
-    with pytest.raises(UserError, match=r"weights.pt is no .safetensors file; other formats can run code when read"):
+    with pytest.raises(UserError, match=r"weights.pt is a pickle, which can run code when read; convert it: python"):
         load_clip("ViT-B-32", str(tmp_path / "weights.pt"))
 
 

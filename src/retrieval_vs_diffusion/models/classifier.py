@@ -16,6 +16,7 @@ from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's models)
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
+from retrieval_vs_diffusion.models.pickles import refuse_pickle
 
 MEAN, DEVIATION = 0.5, 0.25  # of pixel values in [0, 1]; one pair for all channels
 _TOWER = "visual.trunk."  # where open_clip keeps the weights of a timm image tower
@@ -139,6 +140,12 @@ class Classifier:
         """
         from safetensors import SafetensorError, safe_open
 
+        refuse_pickle(
+            path,
+            "classifier",
+            more="this project saves its classifiers as .safetensors; to start one from these weights "
+            "(classifier.init), ",
+        )
         try:
             with safe_open(path, framework="pt") as file:
                 description = json.loads((file.metadata() or {})["classifier"])
@@ -185,6 +192,8 @@ def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module
 
 
 def _start_from(network: nn.Module, path: Path, model: str) -> None:
+    if path.is_file():
+        refuse_pickle(path, "classifier.init")
     if not path.is_file() or path.suffix != ".safetensors":
         raise UserError(f'classifier.init: found "{path}"; "scratch" or a .safetensors file will do')
     from safetensors import SafetensorError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -22,11 +23,13 @@ from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, te
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.hub import fetch_file
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
+from retrieval_vs_diffusion.models.pickles import refuse_pickle, refuse_remote_code
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
 
 logger = logging.getLogger(__name__)
+_ON_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _REMEDY = "a smaller clip.model or device: cpu would do"
 
 
@@ -180,6 +183,7 @@ def _find_weights(model: str, checkpoint: str | None) -> ClipWeights:
             f"a local file or one of {', '.join(tags)}" if tags else "a local file; open_clip knows no weights of it"
         )
         raise UserError(f'clip.checkpoint: found "{checkpoint}"; {model} takes {known}')
+    refuse_pickle(Path(checkpoint), "clip.checkpoint")
     if not checkpoint.endswith(".safetensors"):
         raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
     return weights_of_file(model, Path(checkpoint))
@@ -208,7 +212,13 @@ def _tokenizer(address: str, model: str, described: dict[str, Any]) -> Any:
     }
     for filename, repository in needed.items():
         if repository:
-            fetch_file(repository, filename, f"clip.model: {model}", remedy)
+            if Path(repository).exists() or not _ON_THE_HUB.fullmatch(repository):
+                raise UserError(
+                    f'clip.model: {model} names "{repository}" for its text tower, which is no repository of the hub; '
+                    f"bring {remedy}"
+                )
+            file = fetch_file(repository, filename, f"clip.model: {model}", remedy)
+            refuse_remote_code(json.loads(file.read_text()), file, f"clip.model: {model}")
     try:
         return open_clip.get_tokenizer(address)
     except (OSError, ValueError, ImportError) as error:
