@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
+from retrieval_vs_diffusion.models.generated_pixels import GeneratedPixels
 from retrieval_vs_diffusion.models.offload import offloads, place, take_back
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.sampling import Sampling
@@ -61,7 +62,8 @@ class Diffusion:
         self._place(pipeline)
         self._encoded: dict[str, Encoded] = {}
         self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
-        self._told_of_cut = self._told_of_broken = False
+        self._to_pixels = GeneratedPixels(checkpoint)
+        self._told_of_cut = False
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
@@ -195,13 +197,11 @@ class Diffusion:
         def make(positions: list[int]) -> UInt8[np.ndarray, "m h w 3"]:
             try:
                 arguments = {**further(positions), **self._arguments(positions, conditions, seeds, sampling)}
-                images = pipeline(**arguments).images
+                return self._to_pixels(pipeline(**arguments).images)
             except RuntimeError:
                 if offloads(self.device, self._offload):
                     pipeline.maybe_free_model_hooks()  # the part that failed would stay beside the next one
                 raise
-            self._tell_if_broken(images)
-            return _to_pixels(images)
 
         size = sampling.resolution or self.image_size
         key = (type(pipeline), size, sampling.batch_size)
@@ -280,20 +280,6 @@ class Diffusion:
                 tokenizer.model_max_length,
             )
 
-    def _tell_if_broken(self, images: Float[np.ndarray, "m h w 3"]) -> None:
-        """Warn of the first images that hold numbers that are not finite, as half precision brings about."""
-        broken = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
-        if broken and not self._told_of_broken:
-            self._told_of_broken = True
-            logger.warning(
-                "%s makes numbers that are not finite in %d of %d images: they become black there, and the screening "
-                "refuses black images and counts them. diffusion.precision: bfloat16 or float32 mends what float16 "
-                "breaks",
-                self.checkpoint,
-                broken,
-                len(images),
-            )
-
     def _check_learns(self, what: str) -> None:
         if not self.family.learns:
             raise UserError(
@@ -318,8 +304,3 @@ def _batches(n: int, batch_size: int, description: str) -> Iterator[list[int]]:
     """Positions 0 to n - 1 in batches."""
     for start in progress(range(0, n, batch_size), description, total=-(-n // batch_size)):
         yield list(range(start, min(start + batch_size, n)))
-
-
-def _to_pixels(images: Float[np.ndarray, "n h w 3"]) -> UInt8[np.ndarray, "n h w 3"]:
-    """Images in [0, 1] as 8-bit pixels; what is not finite becomes black, which the screening refuses."""
-    return (np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0).clip(0, 1) * 255).round().astype(np.uint8)
