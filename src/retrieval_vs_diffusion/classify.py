@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _BATCH_IMAGES, _BATCH_BYTES = 256, 64 * 2**20  # of squares that are in memory together
 _LISTED = 20  # classes and broken files in the summary
-_PICKLED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 
 
 @dataclass
@@ -110,8 +109,6 @@ def classify_folder(
 
 
 def _check_places(classifier_file: Path, folder: Path, output: Path) -> None:
-    if classifier_file.suffix.lower() in _PICKLED:
-        raise UserError(f"{classifier_file}: pickled files can run code when read; only .safetensors files are")
     if not classifier_file.is_file():
         raise UserError(f"there is no classifier {classifier_file}; `kedro run --pipeline=export` writes one")
     if not folder.is_dir():

@@ -14,13 +14,17 @@ class UserError(Exception):
 def find_user_error(error: BaseException | None) -> UserError | None:
     """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises.
 
-    A disk without room is one too, whichever library tells of it, and so is one that may not be written to.
+    A disk without room is one too, whichever library tells of it, and so are one that may not be written to and a GPU
+    without memory.
     """
     while error is not None and not isinstance(error, UserError):
         if _NO_SPACE in str(error):
             return UserError(_no_space(error))
         if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
             return UserError(f"{error.filename}: {error.strerror}; give this user the right to it, or another folder")
+        if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which need not be loaded here
+            said = " ".join(str(error).split())[:100]
+            return UserError(f"the GPU is out of memory ({said}...): lower the batch size of this step, or device: cpu")
         error = error.__cause__
     return error
 

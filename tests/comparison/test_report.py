@@ -338,3 +338,108 @@ def test_tables_read_from_their_files_make_the_same_report(html, tmp_path):
         tables[name].to_csv(tmp_path / f"{name}.csv", index=False)
         read[name] = pd.read_csv(tmp_path / f"{name}.csv")
     assert Page(report(**read)).text == Page(html).text
+
+
+@pytest.mark.parametrize("repetitions", [1, 2])
+@pytest.mark.parametrize("share_right", [0.0, 0.7, 1.0])
+def test_what_cannot_be_computed_is_a_dash_or_left_out_and_never_nan(repetitions, share_right):
+    """One repetition, or accuracies that are all equal, leave intervals and p-values unknown."""
+    results = {
+        name: result(name, arm)
+        for name, arm in {"original_only": "neither", "other": "retrieve", "prompts": "generate"}.items()
+    }
+    for each in results.values():
+        each["repetitions"] = [
+            {**one, "images_added": 0, "label_agreement": None, "agreement_by": None, "set": None}
+            for one in each["repetitions"][:repetitions]
+        ]
+    outcomes = {name: answers(share_right, 0).head(60 * repetitions) for name in results}
+    larger = outcomes["other"].assign(variant="size_curve.times_2", originals=40, added=0, val_top1=0.8)
+    board, comparisons, curve, summary = reach_verdict(results, outcomes, larger, 0.7, 10, 2)
+    json.dumps(summary, allow_nan=False)
+    rows = list(results.values())
+    page = report(
+        without=("text",),
+        order=list(results),
+        leaderboard=board,
+        comparisons=comparisons,
+        size_curve=curve,
+        summary=summary,
+        sets=sets(rows),
+        ledger=ledger(rows),
+        costs=costs(rows, Price(per_hour=2.0, currency="EUR")),
+        classes=per_class({name: Outcomes.from_table(each) for name, each in outcomes.items()}, ["zero", "one"]),
+        leaks=pd.DataFrame(columns=LEAKS),
+        **{f"results_of_{name}": each for name, each in results.items()},
+        **{f"outcomes_of_{name}": each for name, each in outcomes.items()},
+    )
+    assert not re.findall(r"\b(?:nan|NaN|inf|infinity|None)\b", said(page))
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL).group(1)
+    json.loads(data, parse_constant=lambda name: pytest.fail(f"the figures hold {name}"))
+    assert '<p id="verdict">No verdict, ' in page
+
+
+def renamed(value, old: str, new: str):
+    """The same with a text in the place of another wherever it stands, names of fields and columns included."""
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, dict):
+        return {renamed(key, old, new): renamed(each, old, new) for key, each in value.items()}
+    if isinstance(value, list):
+        return [renamed(each, old, new) for each in value]
+    if isinstance(value, pd.DataFrame):
+        return value.map(lambda each: renamed(each, old, new))
+    return value
+
+
+def brought(text: str) -> str:
+    """A report in which all that is not ours is this text: names, titles, prompts, captions, notes, settings."""
+    hostile = picture(caption=text, prompt=text, refused=f"leak: {text}", source=f"{text}.png")
+    tables = renamed(given(class_names=("zero", text), examples=hostile), "prompts", text)
+    for name in tables["order"]:
+        tables[f"results_of_{name}"]["description"] = text
+    tables["summary"] |= {"notes": [text], "worth": text, "family": text}
+    tables["settings"] = {
+        **tables["settings"],
+        "world": text,
+        "left_out": [text],
+        "protocol": {text: text},
+        "published": {"source": text, "top1": {"other": [62.6, 0.1]}},
+    }
+    tables["index_check"] = renamed(INDEX_CHECK, "IVF4,Flat", text)
+    return write_report(template(), **tables)
+
+
+@pytest.fixture(scope="module")
+def attacked() -> str:
+    return brought(ATTACK)
+
+
+def test_whatever_is_not_ours_is_shown_as_text(attacked):
+    page, plain = Page(attacked), Page(brought("harmless"))
+    assert len(page.elements("script")) == 3
+    assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain.tags}
+    # No attribute that the page has not without it: none begins with `on`.
+    assert {key for _, attributes in page.tags for key in attributes} == {key for _, each in plain.tags for key in each}
+    assert not [each for each in page.elements("img") if not each["src"].startswith("data:image/")]
+    for where in (r"<title>(.*?)</title>", r'<p id="verdict">(.*?)</p>', r'<table id="leaderboard">(.*?)</table>'):
+        assert "&lt;script&gt;" in re.search(where, attacked, re.DOTALL).group(1)
+
+
+@pytest.mark.browser
+def test_a_browser_runs_none_of_it(attacked, browser, tmp_path):
+    (tmp_path / "report.html").write_text(attacked)
+    page = browser.new_context(offline=True).new_page()
+    dialogs, problems = [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector("#figure-accuracy .scatterlayer .point")
+    for select in page.locator("select").all():
+        for option in select.locator("option").all():
+            select.select_option(option.get_attribute("value"))
+    page.hover("#figure-accuracy .scatterlayer .point >> nth=0", force=True)
+    assert page.locator("#figure-accuracy .ytick").count()
+    assert (dialogs, problems) == ([], [])
+    page.context.close()

@@ -88,3 +88,32 @@ def test_embeddings_of_another_model_are_an_error(red_and_blue, clip, measure, p
         measure(red_and_blue([0]), pool=pool_and_index["pool"], index=build_index(other))
     with pytest.raises(ValueError, match="the validation images were embedded by other"):
         measure_set_quality(red_and_blue([0]), NAMES, clip, other, 0.93, device)
+
+
+def test_images_that_clip_makes_no_numbers_of_count_for_nothing_and_no_figure_is_nan(
+    red_and_blue, clip, device, monkeypatch
+):
+    images = red_and_blue([0, 1] * 4, seed=1)
+    val = Embeddings(clip.embed_images(red_and_blue([0, 1] * 4, seed=50).pixels()), clip.name)
+
+    def figures(table: ImageTable, of_val: Embeddings = val) -> dict:
+        return measure_set_quality(table, NAMES, clip, of_val, 0.93, device)
+
+    expected = figures(images.take(range(6)))
+    broken_val = np.concatenate([val.vectors, np.full_like(val.vectors[:2], np.nan)])
+    embed = clip.embed_images
+    monkeypatch.setattr(clip, "embed_images", lambda squares: embed(squares) * (np.arange(len(squares)) < 6)[:, None])
+    measured = figures(images, Embeddings(broken_val, clip.name))
+    for name in ("kid", "diversity"):
+        assert measured[name] == pytest.approx(expected[name], abs=1e-6)
+    monkeypatch.setattr(clip, "embed_images", lambda squares: embed(squares) * 0)
+    nothing = figures(images)
+    assert (nothing["kid"], nothing["diversity"]) == (None, None)  # left out, and not 0 or NaN
+    json.dumps(nothing, allow_nan=False)
+
+
+def test_a_set_without_images_and_one_of_a_single_image_have_no_figures_that_need_more(red_and_blue, measure):
+    for images in (red_and_blue([0]).take([]), red_and_blue([0])):
+        measured = measure(images)
+        assert (measured["kid"], measured["diversity"], measured["near_duplicate_share"]) == (None, None, None)
+        json.dumps(measured, allow_nan=False)

@@ -1,7 +1,10 @@
+import copy
+import logging
 import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
@@ -76,7 +79,7 @@ def test_an_unknown_model_or_checkpoint_is_answered_with_what_would_do(model, ch
 
 def test_a_checkpoint_that_could_run_code_is_refused(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
-    with pytest.raises(UserError, match=r"weights.pt is no .safetensors file; other formats can run code when read"):
+    with pytest.raises(UserError, match=r"weights.pt is a pickle, which can run code when read; convert it: python"):
         load_clip("ViT-B-32", str(tmp_path / "weights.pt"))
 
 
@@ -95,3 +98,35 @@ def test_a_table_of_images_of_all_sizes_is_embedded_as_squares(clip):
 
 def test_a_table_without_images_has_embeddings_of_the_same_width(clip):
     assert clip.embed_table(ImageTable.from_rows([])).shape == (0, 16)
+
+
+def test_an_image_without_finite_numbers_is_zeros_and_told_once(clip, pool, monkeypatch, caplog):
+    own = Clip(copy.deepcopy(clip.model), clip.tokenizer, clip.name, clip.device)
+    encode = own.model.encode_image
+
+    def overflow(images: torch.Tensor, normalize: bool) -> torch.Tensor:
+        embedded = encode(images, normalize=normalize)
+        embedded[1::2] = torch.tensor([float("nan"), float("inf")] * 8)
+        return embedded
+
+    monkeypatch.setattr(own.model, "encode_image", overflow)
+    caplog.set_level(logging.WARNING)
+    pixels = pool.pixels()[:5]
+    embedded = own.embed_images(pixels)
+    assert not embedded[1::2].any()
+    assert embedded[::2] == pytest.approx(clip.embed_images(pixels)[::2], abs=1e-6)
+    own.embed_images(pixels)
+    assert [record.getMessage()[:70] for record in caplog.records] == [
+        f"CLIP {clip.name} makes no finite numbers of 2 of 5 images, which no search will find"[:70]
+    ]
+
+
+def test_a_text_without_finite_numbers_is_refused_by_its_words(clip):
+    own = Clip(copy.deepcopy(clip.model), clip.tokenizer, clip.name, clip.device)
+    tokens = {text: set(clip.tokenizer([text])[0].tolist()) for text in ("a red three", "a two")}
+    (of_one, *_) = tokens["a two"] - tokens["a red three"]
+    with torch.no_grad():
+        own.model.text.token_embedding.weight[of_one] = float("nan")
+    assert np.isfinite(own.embed_texts(["a red three"])).all()
+    with pytest.raises(UserError, match=r"makes no finite numbers of 1 of 2 texts, e.g. of .a two.; its weights are"):
+        own.embed_texts(["a red three", "a two"])

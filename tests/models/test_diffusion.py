@@ -105,10 +105,14 @@ def test_nothing_asked_is_nothing_made(diffusion):
     assert list(diffusion.text_to_image([], [], SAMPLING)) == []
 
 
-def test_a_broken_number_makes_a_black_image_and_not_a_random_one(diffusion):
+def test_a_broken_number_makes_a_black_image_and_not_a_random_one_and_is_told_once(diffusion, caplog):
+    caplog.set_level(logging.WARNING)
     with torch.no_grad():
         diffusion.pipeline.vae.decoder.conv_out.bias.fill_(float("nan"))
     assert generate(diffusion, [0])[0].max() == 0
+    generate(diffusion, [1, 2])
+    (record,) = caplog.records
+    assert record.getMessage().startswith("tiny makes numbers that are not finite in 4 of 4 images: they become black")
 
 
 @pytest.mark.parametrize("name", ["DDIMScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler"])

@@ -75,3 +75,29 @@ def test_a_gpu_that_fails_is_told_once_and_the_cpu_searches(monkeypatch, caplog)
     for _ in range(2):
         assert searched.search(VECTORS[3:4], 1)[1].tolist() == [[3]]
     assert caplog.text.count("searched on the CPU; its GPU says: out of memory") == 1
+
+
+def test_where_the_gpu_has_no_memory_for_a_search_the_cpu_goes_on(gpu, caplog):
+    searched = index()
+    assert searched.search(VECTORS[2:3], 1)[1].tolist() == [[2]]
+
+    def full(*_):
+        said = "'err == cudaSuccess' failed: StandardGpuResources: alloc fail (cudaMalloc error out of memory [2])"
+        raise RuntimeError(f"Error in allocMemory at /faiss/gpu/StandardGpuResources.cpp:530: Error: {said}")
+
+    gpu[0].search = full
+    for _ in range(2):
+        assert searched.search(VECTORS[3:4], 1)[1].tolist() == [[3]]
+    assert caplog.text.count("is searched on the CPU from here on; its GPU says: StandardGpuResources: alloc fail") == 1
+
+
+def test_another_failure_of_the_gpu_is_not_taken_for_a_lack_of_memory(gpu):
+    searched = index()
+    searched.search(VECTORS[2:3], 1)
+
+    def broken(*_):
+        raise RuntimeError("an illegal memory access was encountered")
+
+    gpu[0].search = broken
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        searched.search(VECTORS[3:4], 1)

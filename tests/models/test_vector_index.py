@@ -156,3 +156,15 @@ def test_broken_embeddings_are_not_found():
     similarities, rows = built("Flat", vectors).search(MANY[:300], 10)
     assert not (rows % 3 == 0)[similarities > 0].any()
     assert np.isfinite(similarities).all()
+
+
+@pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat"])
+def test_no_neighbours_asked_for_are_none_found(factory):
+    similarities, rows = built(factory).search(QUERIES[:3], 0)
+    assert similarities.shape == rows.shape == (3, 0)
+
+
+def test_an_index_of_broken_embeddings_alone_is_built_and_searched():
+    similarities, rows = built("Flat", np.full((5, 16), np.nan, np.float32)).search(QUERIES[:2], 5)
+    assert not similarities.any()
+    assert sorted(rows[0]) == [0, 1, 2, 3, 4]

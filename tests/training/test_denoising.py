@@ -5,6 +5,7 @@ import re
 import pytest
 import torch
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.training import denoising
 from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
@@ -219,3 +220,17 @@ def test_a_denoiser_that_predicts_noise_is_taught_as_well(untouched, originals):
     by_noise, by_velocity = (learn(each, images)[0].looks[0]["held_out_loss"] for each in (noise, untouched))
     assert 0.1 < by_noise < 10
     assert by_noise != by_velocity
+
+
+def test_a_gpu_out_of_memory_is_told_with_the_parameter_to_lower(diffusion, originals, monkeypatch):
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+    images = encode_originals(diffusion, originals, 0.4, seed=0)
+    lines = "^the GPU is out of memory .* lower the personalisation's training.batch_size and raise training.accumul"
+    monkeypatch.setattr(diffusion.pipeline.unet, "forward", full)
+    with pytest.raises(UserError, match=lines):
+        learn(diffusion, images)
+    monkeypatch.setattr(diffusion.pipeline.vae, "encode", full)
+    with pytest.raises(UserError, match=lines):
+        encode_originals(diffusion, originals, 0.4, seed=0)

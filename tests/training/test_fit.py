@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.errors import UserError
@@ -124,3 +125,36 @@ def test_images_are_brought_to_one_size_by_their_short_side():
     assert squares.shape == (2, 16, 16, 3)
     assert squares[0, :, 3:-3].min() == 255
     assert (squares[1] == 7).all()
+
+
+def test_a_validation_loss_that_is_no_number_stops_it_too(fit, red_and_blue, device, monkeypatch):
+    """The last step's loss is taken before its update: what the update broke, only the look afterwards sees."""
+
+    class BrokenBias(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.zeros(2))
+
+        def forward(self, images):
+            return images.mean(dim=(1, 2, 3))[:, None] + (self.bias if self.training else self.bias * float("nan"))
+
+    monkeypatch.setattr("retrieval_vs_diffusion.training.fit.create_network", lambda *_: BrokenBias())
+    with pytest.raises(UserError, match=r"stopped at step 4: the loss is nan; lower classifier.learning_rate \(found"):
+        fit()
+
+
+def test_a_gpu_out_of_memory_is_told_with_the_parameter_to_lower(fit, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+    monkeypatch.setattr("retrieval_vs_diffusion.training.fit.to_input", full)
+    with pytest.raises(UserError, match=r"^the GPU is out of memory \(CUDA .*2.00 GiB\); lower classifier.batch_size"):
+        fit()
+
+
+def test_a_class_that_got_no_added_image_is_trained_on_its_originals(fit, red_and_blue, device):
+    one_sided = red_and_blue([0] * 6, seed=7)
+    fitted = fit(added=one_sided, recipe=RECIPE.model_copy(update={"steps": 24}))
+    assert np.isfinite(fitted.history[["train_loss", "val_loss"]].to_numpy()).all()
+    blue = red_and_blue([1] * 4, seed=8)
+    assert top_k_accuracy(fitted.classifier.probabilities(blue.pixels(), device), blue.labels()) == 1.0

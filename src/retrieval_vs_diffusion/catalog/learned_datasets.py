@@ -105,8 +105,11 @@ class _SafetensorsFiles(Mapping[str, Mapping[str, Any]]):
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         from safetensors.torch import load_file
 
+        from retrieval_vs_diffusion.models.pickles import refuse_pickle
+
         if name not in self._names:
             raise KeyError(name)
+        refuse_pickle(self._folder / name, "personalisation")
         return load_file(self._folder / name)
 
     def __iter__(self) -> Iterator[str]:

@@ -61,10 +61,11 @@ def measure_set_quality(
     embeddings = clip.embed_images(np.stack(squares)) if squares else val.vectors[:0]
     grey = np.array([thumbnail(each) for each in squares], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
     labels = images.labels()
+    whole, of_val = embeddings.any(axis=1), val.in_memory()  # broken embeddings are zeros, which are like nothing
     figures = {
         **measure_label_agreement(images, embeddings, class_names, judge, clip, device),
-        "kid": kernel_inception_distance(embeddings, val.in_memory()),
-        "diversity": diversity(embeddings, labels),
+        "kid": kernel_inception_distance(embeddings[whole], of_val[of_val.any(axis=1)]),
+        "diversity": diversity(embeddings[whole], labels[whole]),
         "near_duplicate_share": near_duplicate_share(grey, labels, near_duplicate_from),
         **dict.fromkeys(_OF_GENERATED),
     }

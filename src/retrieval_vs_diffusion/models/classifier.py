@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's models)
 from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
+from retrieval_vs_diffusion.models.pickles import refuse_pickle
 
 MEAN, DEVIATION = 0.5, 0.25  # of pixel values in [0, 1]; one pair for all channels
 _TOWER = "visual.trunk."  # where open_clip keeps the weights of a timm image tower
@@ -60,17 +62,31 @@ class Classifier:
             clip: embeds the images, where the classifier reads embeddings.
 
         Raises:
-            UserError: if it reads the embeddings of another CLIP model than the one given.
+            UserError: if it reads the embeddings of another CLIP model than the one given, or its numbers are not
+                finite: the most probable class of NaN would be the first one.
         """
         network = self.network.to(device).eval()
         if self.clip_name is None:
-            batches = torch.from_numpy(np.ascontiguousarray(pixels)).split(batch_size)
-            parts = [network(to_input(batch.to(device))).softmax(dim=1).cpu() for batch in batches]
+            in_batches = SmallerBatches("images of the classifier's", "device: cpu would do")
+
+            def classify(positions: list[int]) -> Float[np.ndarray, "m c"]:
+                batch = torch.from_numpy(np.ascontiguousarray(pixels[positions[0] : positions[-1] + 1]))
+                return network(to_input(batch.to(device))).softmax(dim=1).cpu().numpy()
+
+            starts = range(0, len(pixels), batch_size)
+            batches = [list(range(start, min(start + batch_size, len(pixels)))) for start in starts]
+            parts = [in_batches(classify, batch, batch_size) for batch in batches]
         else:
             embeddings = torch.from_numpy(self._right_clip(clip).embed_images(pixels, batch_size))
-            parts = [network(embeddings.to(device)).softmax(dim=1).cpu()]
+            parts = [network(embeddings.to(device)).softmax(dim=1).cpu().numpy()]
         self.network.cpu()
-        return torch.cat(parts).numpy()
+        probabilities = np.concatenate(parts)
+        if broken := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+            raise UserError(
+                f"the classifier ({self.model}) gives no finite numbers for {broken} of {len(pixels)} images; "
+                "its weights are broken: train it again, or bring them again"
+            )
+        return probabilities
 
     def _right_clip(self, clip: Clip | None) -> Clip:
         if clip is None or clip.name != self.clip_name:
@@ -124,6 +140,12 @@ class Classifier:
         """
         from safetensors import SafetensorError, safe_open
 
+        refuse_pickle(
+            path,
+            "classifier",
+            more="this project saves its classifiers as .safetensors; to start one from these weights "
+            "(classifier.init), ",
+        )
         try:
             with safe_open(path, framework="pt") as file:
                 description = json.loads((file.metadata() or {})["classifier"])
@@ -170,6 +192,8 @@ def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module
 
 
 def _start_from(network: nn.Module, path: Path, model: str) -> None:
+    if path.is_file():
+        refuse_pickle(path, "classifier.init")
     if not path.is_file() or path.suffix != ".safetensors":
         raise UserError(f'classifier.init: found "{path}"; "scratch" or a .safetensors file will do')
     from safetensors import SafetensorError

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,8 +22,15 @@ from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (register
 from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, text_configuration
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.hub import fetch_file
+from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
+from retrieval_vs_diffusion.models.pickles import refuse_pickle, refuse_remote_code
 from retrieval_vs_diffusion.models.safetensors_header import read_header
+from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
+
+logger = logging.getLogger(__name__)
+_ON_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+_REMEDY = "a smaller clip.model or device: cpu would do"
 
 
 class Clip:
@@ -43,6 +52,8 @@ class Clip:
         self.image_size = size[0] if isinstance(size, (tuple, list)) else size
         visual = model.visual
         self._mean = torch.tensor(visual.image_mean or (0.5,) * 3, device=device).view(1, 3, 1, 1)
+        self._fitting = {what: SmallerBatches(f"{what} of CLIP's", _REMEDY) for what in ("images", "texts")}
+        self._told_of_broken = False
         self._deviation = torch.tensor(visual.image_std or (0.5,) * 3, device=device).view(1, 3, 1, 1)
 
     def to(self, device: torch.device) -> Clip:
@@ -63,13 +74,23 @@ class Clip:
 
     @torch.inference_mode()
     def embed_images(self, pixels: UInt8[np.ndarray, "n h w 3"], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
-        """Unit-length image embeddings."""
-        starts = range(0, len(pixels), batch_size)
-        parts = [
-            self.model.encode_image(self.preprocess(pixels[start : start + batch_size]), normalize=True)
-            for start in progress(starts, "embedding images (batches)")
-        ]
-        return torch.cat(parts).float().cpu().numpy()
+        """Unit-length image embeddings; zeros for an image of which the model makes no finite numbers."""
+
+        def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
+            ready = self.preprocess(pixels[positions[0] : positions[-1] + 1])
+            return self.model.encode_image(ready, normalize=True).float().cpu().numpy()
+
+        vectors, broken = unit_vectors(self._in_batches(embed, len(pixels), batch_size, "images"))
+        if broken and not self._told_of_broken:
+            self._told_of_broken = True
+            logger.warning(
+                "CLIP %s makes no finite numbers of %d of %d images, which no search will find; where there are more "
+                "of them, this is not told again",
+                self.name,
+                broken,
+                len(vectors),
+            )
+        return vectors
 
     def embed_table(self, images: ImageTable) -> Float[np.ndarray, "n d"]:
         """Unit-length embeddings of a table's images, which may be of any size."""
@@ -80,14 +101,36 @@ class Clip:
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], batch_size: int = 256) -> Float[np.ndarray, "n d"]:
-        """Unit-length text embeddings."""
-        parts = [
-            self.model.encode_text(
-                self.tokenizer(list(texts[start : start + batch_size])).to(self.device), normalize=True
+        """Unit-length text embeddings.
+
+        Raises:
+            UserError: if the model makes no finite numbers of a text: nothing could be searched with it.
+        """
+
+        def embed(positions: list[int]) -> Float[np.ndarray, "m d"]:
+            tokens = self.tokenizer([texts[position] for position in positions]).to(self.device)
+            return self.model.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+        vectors, broken = unit_vectors(self._in_batches(embed, len(texts), batch_size, "texts"))
+        if broken:
+            first = texts[int(np.flatnonzero(~vectors.any(axis=1))[0])]
+            raise UserError(
+                f"clip.model: {self.name} makes no finite numbers of {broken} of {len(texts)} texts, "
+                f'e.g. of "{first}"; its weights are broken: bring them again'
             )
-            for start in range(0, len(texts), batch_size)
+        return vectors
+
+    def _in_batches(
+        self, embed: Callable[[list[int]], np.ndarray], n: int, batch_size: int, what: Literal["images", "texts"]
+    ) -> Float[np.ndarray, "n d"]:
+        """All of them, batch by batch; where a GPU's memory ends, in smaller batches from there on."""
+        starts: Iterable[int] = range(0, n, batch_size)
+        if what == "images":
+            starts = progress(starts, "embedding images (batches)")
+        made = [
+            self._fitting[what](embed, list(range(start, min(start + batch_size, n))), batch_size) for start in starts
         ]
-        return torch.cat(parts).float().cpu().numpy()
+        return np.concatenate(made)
 
 
 def load_clip(model: str, checkpoint: str | None = None) -> Clip:
@@ -140,6 +183,7 @@ def _find_weights(model: str, checkpoint: str | None) -> ClipWeights:
             f"a local file or one of {', '.join(tags)}" if tags else "a local file; open_clip knows no weights of it"
         )
         raise UserError(f'clip.checkpoint: found "{checkpoint}"; {model} takes {known}')
+    refuse_pickle(Path(checkpoint), "clip.checkpoint")
     if not checkpoint.endswith(".safetensors"):
         raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
     return weights_of_file(model, Path(checkpoint))
@@ -168,7 +212,13 @@ def _tokenizer(address: str, model: str, described: dict[str, Any]) -> Any:
     }
     for filename, repository in needed.items():
         if repository:
-            fetch_file(repository, filename, f"clip.model: {model}", remedy)
+            if Path(repository).exists() or not _ON_THE_HUB.fullmatch(repository):
+                raise UserError(
+                    f'clip.model: {model} names "{repository}" for its text tower, which is no repository of the hub; '
+                    f"bring {remedy}"
+                )
+            file = fetch_file(repository, filename, f"clip.model: {model}", remedy)
+            refuse_remote_code(json.loads(file.read_text()), file, f"clip.model: {model}")
     try:
         return open_clip.get_tokenizer(address)
     except (OSError, ValueError, ImportError) as error:

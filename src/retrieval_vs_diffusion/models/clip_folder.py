@@ -8,6 +8,7 @@ from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.hub import fetch_folder
+from retrieval_vs_diffusion.models.pickles import is_pickle, refuse_pickle, refuse_remote_code
 
 CONFIGURATION, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 _HUB = "hf-hub:"
@@ -36,12 +37,24 @@ def text_configuration(folder: Path) -> dict[str, Any]:
     """
     for part in (CONFIGURATION, WEIGHTS):
         if not (folder / part).is_file():
+            pickles = sorted(file for file in folder.iterdir() if is_pickle(file)) if part == WEIGHTS else []
+            if pickles:
+                refuse_pickle(pickles[0], f"CLIP folder {folder} lacks {part}", folder / WEIGHTS)
             raise UserError(f"CLIP folder {folder} lacks {part}; a whole one holds {CONFIGURATION} and {WEIGHTS}")
     try:
         described = dict(json.loads((folder / CONFIGURATION).read_text())["model_cfg"]["text_cfg"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"CLIP folder {folder}: {CONFIGURATION} is no open_clip configuration ({error!r})") from error
+    for file in sorted(folder.glob("*.json")):
+        refuse_remote_code(_json(file), file, "clip.model")
     own = described.get("hf_tokenizer_name")
     if own and not any((folder / name).is_file() for name in ("vocab.json", "tokenizer.json")):
         raise UserError(f"CLIP folder {folder} lacks tokenizer.json, though its configuration names a tokenizer")
     return described
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except ValueError:
+        return None  # whoever needs it will say so

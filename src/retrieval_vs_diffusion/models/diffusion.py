@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -15,12 +15,19 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
+from retrieval_vs_diffusion.models.generated_pixels import GeneratedPixels
 from retrieval_vs_diffusion.models.offload import offloads, place, take_back
+from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.models.schedulers import make_scheduler
 from retrieval_vs_diffusion.progress import progress
 
 logger = logging.getLogger(__name__)
+
+_REMEDY = (
+    "diffusion.precision: float16, diffusion.attention_slicing: true, diffusion.offload: model (or sequential), a "
+    "smaller sampling.resolution or device: cpu would do"
+)
 
 # What an image is conditioned on: a prompt, or what stands in place of the text encoder's output for it.
 Condition: TypeAlias = str | Float[torch.Tensor, "l d"]
@@ -31,7 +38,8 @@ class Diffusion:
 
     The last batch is padded to the batch size and each prompt is encoded by itself, so an image is
     computed in the same shapes whatever else is made in the same run: on one machine its bytes are the
-    same.
+    same. Where a GPU has no memory for a batch it is halved, from there on; its images are then those of the
+    smaller batch size, which differ in the last bits.
 
     Args:
         pipeline: a diffusers pipeline; its components are used as they are.
@@ -53,6 +61,8 @@ class Diffusion:
         self._placed: Any = None
         self._place(pipeline)
         self._encoded: dict[str, Encoded] = {}
+        self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
+        self._to_pixels = GeneratedPixels(checkpoint)
         self._told_of_cut = False
 
     def to(self, device: torch.device) -> Diffusion:
@@ -128,13 +138,12 @@ class Diffusion:
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """Make one image for each condition and seed, in their order; a description has its progress shown."""
         self._use(self.pipeline, sampling)
-        for batch in _padded(len(conditions), sampling.batch_size, description):
-            images = self.pipeline(
-                height=sampling.resolution,
-                width=sampling.resolution,
-                **self._arguments(batch, conditions, seeds, sampling),
-            ).images
-            yield from _to_pixels(images)[: len(set(batch))]
+
+        def further(_: list[int]) -> dict[str, Any]:
+            return {"height": sampling.resolution, "width": sampling.resolution}
+
+        for batch in _batches(len(conditions), sampling.batch_size, description):
+            yield from self._make(self.pipeline, batch, conditions, seeds, sampling, further)
 
     def image_to_image(
         self,
@@ -156,14 +165,49 @@ class Diffusion:
         # diffusers makes int(steps * strength) steps: with fewer than one it would fail.
         strength = min(1.0, max(strength, 1.001 / sampling.steps))
         size = sampling.resolution or self.image_size
-        for batch in _padded(len(conditions), sampling.batch_size, description):
-            squares = torch.from_numpy(np.stack([square(images[index], size) for index in batch]))
-            made = pipeline(
-                image=(squares.permute(0, 3, 1, 2) / 255.0).to(self.device, self.pipeline.dtype),
-                strength=strength,
-                **self._arguments(batch, conditions, seeds, sampling),
-            ).images
-            yield from _to_pixels(made)[: len(set(batch))]
+
+        def further(positions: list[int]) -> dict[str, Any]:
+            squares = torch.from_numpy(np.stack([square(images[index], size) for index in positions]))
+            starts = (squares.permute(0, 3, 1, 2) / 255.0).to(self.device, self.pipeline.dtype)
+            return {"image": starts, "strength": strength}
+
+        for batch in _batches(len(conditions), sampling.batch_size, description):
+            yield from self._make(pipeline, batch, conditions, seeds, sampling, further)
+
+    def _make(
+        self,
+        pipeline: Any,
+        batch: list[int],
+        conditions: Sequence[Condition],
+        seeds: Sequence[int],
+        sampling: Sampling,
+        further: Callable[[list[int]], dict[str, Any]],
+    ) -> UInt8[np.ndarray, "n h w 3"]:
+        """The images of one batch of the schedule, all of them at once or, where memory ends, in smaller batches.
+
+        Args:
+            pipeline: one that ``_use`` made ready.
+            batch: positions in ``conditions`` and ``seeds``, at most ``sampling.batch_size``.
+            further: the arguments of a call of the pipeline that are not those of every kind, by positions.
+
+        Raises:
+            UserError: if the GPU has no memory for one image.
+        """
+
+        def make(positions: list[int]) -> UInt8[np.ndarray, "m h w 3"]:
+            try:
+                arguments = {**further(positions), **self._arguments(positions, conditions, seeds, sampling)}
+                return self._to_pixels(pipeline(**arguments).images)
+            except RuntimeError:
+                if offloads(self.device, self._offload):
+                    pipeline.maybe_free_model_hooks()  # the part that failed would stay beside the next one
+                raise
+
+        size = sampling.resolution or self.image_size
+        key = (type(pipeline), size, sampling.batch_size)
+        if key not in self._fitting:
+            self._fitting[key] = SmallerBatches(f"images of {size} pixels", _REMEDY, "sampling.batch_size", padded=True)
+        return self._fitting[key](make, batch, sampling.batch_size)
 
     def _arguments(
         self, batch: list[int], conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling
@@ -256,14 +300,8 @@ class Diffusion:
             )
 
 
-def _padded(n: int, batch_size: int, description: str | None) -> Iterator[list[int]]:
-    """Positions 0 to n - 1 in batches of one size; the last is filled up with its last position."""
+def _batches(n: int, batch_size: int, description: str | None) -> Iterator[list[int]]:
+    """Positions 0 to n - 1 in batches."""
     starts = range(0, n, batch_size)
     for start in progress(starts, description) if description else starts:
-        batch = list(range(start, min(start + batch_size, n)))
-        yield batch + [batch[-1]] * (batch_size - len(batch))
-
-
-def _to_pixels(images: Float[np.ndarray, "n h w 3"]) -> UInt8[np.ndarray, "n h w 3"]:
-    """Images in [0, 1] as 8-bit pixels; what is not finite becomes black, which the screening refuses."""
-    return (np.nan_to_num(images, nan=0.0, posinf=0.0, neginf=0.0).clip(0, 1) * 255).round().astype(np.uint8)
+        yield list(range(start, min(start + batch_size, n)))

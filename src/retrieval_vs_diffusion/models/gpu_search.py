@@ -34,6 +34,11 @@ class GpuSearch:
             self._to_gpu(faiss_index)
         return self._copy if self._copy is not None else faiss_index
 
+    def give_up(self, error: RuntimeError) -> None:
+        """Search on the CPU from here on: the GPU has memory for the index but not for the search."""
+        logger.warning("The index is searched on the CPU from here on; its GPU says: %s", said_by_faiss(error))
+        self._copy = self._resources = None
+
     def _to_gpu(self, faiss_index: Any) -> None:
         import faiss
 

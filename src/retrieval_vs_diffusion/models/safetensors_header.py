@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.pickles import refuse_pickle
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def read_header(file: Path, where: str) -> Header:
     Raises:
         UserError: if it is cut off, or no safetensors file whatever its name says.
     """
+    refuse_pickle(file, where)
     from safetensors import SafetensorError, safe_open
 
     try:

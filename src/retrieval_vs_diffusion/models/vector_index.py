@@ -14,6 +14,7 @@ from retrieval_vs_diffusion.models.embeddings import Embeddings
 from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists, said_by_faiss
 from retrieval_vs_diffusion.models.gpu_search import GpuSearch
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
+from retrieval_vs_diffusion.models.out_of_memory import is_out_of_memory
 
 __all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
 
@@ -100,8 +101,16 @@ class VectorIndex:
                 f"the index holds {self.width}-d embeddings of {self.clip_name}, the queries have "
                 f"{queries.shape[1]} dimensions: take the CLIP model that made the embeddings, or embed the pool again"
             )
+        if not k:
+            return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
         searched = self._gpu.index_for(self.faiss_index, k) if self.use_gpu else self.faiss_index
-        similarities, rows = searched.search(queries, k)
+        try:
+            similarities, rows = searched.search(queries, k)
+        except RuntimeError as error:
+            if searched is self.faiss_index or not is_out_of_memory(error):
+                raise
+            self._gpu.give_up(error)
+            similarities, rows = self.faiss_index.search(queries, k)
         if self.faiss_index.metric_type == faiss.METRIC_L2:
             similarities = 1 - similarities / 2
         similarities[rows < 0] = -np.inf

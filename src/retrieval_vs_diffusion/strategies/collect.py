@@ -95,7 +95,17 @@ def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroun
     }
     short = sum(each["short_by"] for each in classes.values())
     if short:
-        logger.warning("%s: %d of %d images could not be brought", surroundings.strategy, short, sum(per_class))
+        by_reason = {reason: sum(count[reason] for count in counts) for reason in REASONS}
+        why = ", ".join(f"{number} {reason}" for reason, number in by_reason.items() if number)
+        empty = [name for name, rows in zip(surroundings.class_names, kept, strict=True) if not rows]
+        logger.warning(
+            "%s: %d of %d images could not be brought (refused: %s)%s",
+            surroundings.strategy,
+            short,
+            sum(per_class),
+            why.replace("_", " ") or "none; the source has no more",
+            f"; {len(empty)} of {len(kept)} classes have none, e.g. {empty[0]}" if empty else "",
+        )
     steps = [*steps_of(surroundings.previous), {"classes": classes, "seconds": seconds}]
     images = ImageTable.from_rows((row for rows in kept for row in rows), {"steps": steps})
     return Collected(images, ImageTable.from_rows(examples))

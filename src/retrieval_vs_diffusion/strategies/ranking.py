@@ -68,6 +68,8 @@ def rank_pool(
             second, instead of by similarity.
         left_out: rows that may not be used.
 
+    A row whose vector is broken, and so read as zeros, is in no class: it is near to nothing.
+
     With an index that is not exact the neighbours are those that it finds; their similarities are exact all the
     same, as far as ``index`` has the vectors.
     """
@@ -86,7 +88,8 @@ def rank_pool(
             # In double precision, rounded: float32 tells copies apart, and differently in each search.
             vectors = index.vectors(found).astype(np.float64)
             to_class = similarity_to(vectors).round(_DECIMALS)
-            eligible = np.flatnonzero((to_class.argmax(axis=1) == label) & (to_class[:, label] >= floor))
+            mine = (to_class.argmax(axis=1) == label) & (to_class[:, label] >= floor) & vectors.any(axis=1)
+            eligible = np.flatnonzero(mine)
             own = to_class[eligible, label]
             # No row that a query has not found is nearer to it than this.
             unseen = np.full(len(rows), -np.inf) if exhausted else similarities[:, -1] + _ROUNDING

@@ -17,12 +17,18 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion import Diffusion
+from retrieval_vs_diffusion.models.out_of_memory import told
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
 from retrieval_vs_diffusion.training.resumable import Parameters, Resumable
 
 logger = logging.getLogger(__name__)
 _TIMES_AN_IMAGE = 4  # noise levels, evenly spread, at which the held-out loss of each image is measured
+
+_out_of_memory_is_told = told(
+    "lower the personalisation's training.batch_size and raise training.accumulation by as much, which learns the same "
+    "but for other noise, or set training.gradient_checkpointing: true"
+)
 
 # Encoded conditions [b, l, d] of images by their positions, with gradient; `None` for a fixed choice, e.g. on a look.
 ConditionsOf: TypeAlias = Callable[[Int[Tensor, " b"], torch.Generator | None], Float[Tensor, "b l d"]]
@@ -59,6 +65,7 @@ class LatentImages:
     held_out: Int[Tensor, " v"]
 
 
+@_out_of_memory_is_told
 @torch.no_grad()
 def encode_originals(
     diffusion: Diffusion,
@@ -105,6 +112,7 @@ def encode_originals(
     return LatentImages(latents, labels, torch.tensor(train), torch.tensor(held_out, dtype=torch.long))
 
 
+@_out_of_memory_is_told
 def optimise_denoising(
     diffusion: Diffusion,
     parameters: Sequence[torch.nn.Parameter],
@@ -123,7 +131,8 @@ def optimise_denoising(
     Each look is kept: a run that was killed goes on after the last one.
 
     Raises:
-        UserError: if the denoiser's weights are kept elsewhere, as sequential offloading does.
+        UserError: if the denoiser's weights are kept elsewhere, as sequential offloading does, or a GPU is out of
+            memory.
     """
     from diffusers import DDPMScheduler
 

@@ -19,6 +19,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.squares import IN_MEMORY_UP_TO, squares_of
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
+from retrieval_vs_diffusion.models.out_of_memory import told
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.training.augmentation import random_resized_crop
@@ -42,6 +43,8 @@ class Fitted:
     history: pd.DataFrame
 
 
+# Another batch size would be another training: it is not lowered silently.
+@told("lower classifier.batch_size or classifier.image_size, for all rows alike, or take device: cpu")
 def fit_classifier(
     originals: ImageTable,
     added: ImageTable | None,
@@ -59,7 +62,8 @@ def fit_classifier(
     images are added. Each look is kept: a run that was killed goes on after the last one.
 
     Raises:
-        UserError: if the loss is no number any more, or the recipe names a model or file that will not do.
+        UserError: if the loss is no number any more, a GPU is out of memory, or the recipe names a model or file
+            that will not do.
     """
     started = time.perf_counter()
     torch.manual_seed(seed)

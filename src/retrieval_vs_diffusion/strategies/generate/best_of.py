@@ -80,6 +80,13 @@ class BestOf:
         right_class, look = self.score.scores(embedded, surroundings)
         for label, count in wanted.items():
             own = [position for position, row in enumerate(rows) if row["label"] == label]
-            own.sort(key=lambda position: (right_class[position] != label, -look[position, label]))
+            own.sort(
+                # A broken embedding is zeros, which would be more alike than what points away.
+                key=lambda position: (
+                    not embedded[position].any(),
+                    right_class[position] != label,
+                    -look[position, label],
+                )
+            )
             for position in own[:count]:
                 yield {**rows[position], "similarity": float(look[position, label])}

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies.near_duplicate_limit import NearDuplicateLimit, limit_near_duplicates
 from retrieval_vs_diffusion.strategies.ranked_rows import ranked_rows
@@ -75,10 +76,22 @@ class ByImage:
 
 
 def originals_by_class(clip: Clip, surroundings: Surroundings) -> list[Float[np.ndarray, "_ d"]]:
-    """Embeddings of each class's originals, by label."""
+    """Embeddings of each class's originals, by label; without those that CLIP makes no finite numbers of.
+
+    Raises:
+        UserError: if a class has none left.
+    """
     originals = surroundings.resources["originals"]
     embedded, labels = clip.embed_table(originals), originals.labels()
-    return [embedded[labels == label] for label in range(len(surroundings.class_names))]
+    whole = embedded.any(axis=1)
+    by_class = [embedded[whole & (labels == label)] for label in range(len(surroundings.class_names))]
+    for name, own in zip(surroundings.class_names, by_class, strict=True):
+        if not len(own):
+            raise UserError(
+                f'{surroundings.strategy}: class "{name}" has no original of which {clip.name} makes finite numbers; '
+                "bring CLIP's weights again, or other originals"
+            )
+    return by_class
 
 
 def similarity_to_nearest(
