@@ -69,7 +69,8 @@ def kill_at(run: subprocess.Popen[bytes], data: Path, moment: Moment, usual_seco
     """
     seen: dict[str, float] = {}  # of each step when it is to be killed
     while run.poll() is None:
-        working = [step for step in working_on(data) if moment.kind in step] if made(data) >= moment.after else []
+        due_by_now = working_on(data, run.pid) if made(data) >= moment.after else []
+        working = [step for step in due_by_now if moment.kind in step]
         if moment.units and working and len(numbered_units(data)) >= moment.units:
             return _kill(run, data, moment)
         for step in working if not moment.units else []:
@@ -88,7 +89,7 @@ def _kill(run: subprocess.Popen[bytes], data: Path, moment: Moment) -> Killed:
         run.send_signal(signal.SIGKILL)
     run.wait()
     wait_for_group(run.pid)
-    return Killed(tuple(working_on(data)), numbered_units(data), finished=False)
+    return Killed(tuple(working_on(data, run.pid)), numbered_units(data), finished=False)
 
 
 def wait_for_group(group: int, seconds: float = 20.0) -> None:
@@ -104,14 +105,15 @@ def wait_for_group(group: int, seconds: float = 20.0) -> None:
     raise AssertionError(f"workers outlived their killed run by {seconds} s")
 
 
-def working_on(data: Path) -> list[str]:
-    """The steps that a run holds locks for; those of a killed run stay until the next one takes them over."""
+def working_on(data: Path, process: int) -> list[str]:
+    """The steps that a process holds locks for, or held when it was killed: they stay until the next one takes them."""
     found = []
     for lock in _below(data, ".lock"):
         try:
-            found.append(json.loads(lock.read_text())["purpose"])
+            owner = json.loads(lock.read_text())
         except (OSError, ValueError):
             continue
+        found += [owner["purpose"]] if owner["process"] == process else []
     return sorted(found)
 
 
