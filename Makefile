@@ -1,12 +1,12 @@
 # `make run` sets everything up and runs the study's six main rows; `make table` every row of docs/strategies.md;
-# `make test` sets everything up and runs the tests.
+# `make test` sets everything up and runs the tests; `make torture` kills, feeds rubbish and fills disks (docs/reliability.md).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
 
-.PHONY: run table test lint install release-models clean
+.PHONY: run table test torture torture-short lint install release-models clean
 
 run: install
 	$(BIN)/kedro run
@@ -16,6 +16,18 @@ table: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# Each ends with the line `N passed, N failed`. A shell that starts it in the background makes Ctrl-C unheard, and tests
+# of it fail.
+torture: $(VENV)/.fuzzer
+	$(BIN)/python -m tests.torture
+
+torture-short: $(VENV)/.fuzzer
+	$(BIN)/python -m tests.torture --short
+
+$(VENV)/.fuzzer: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[torture]'
+	@touch $@
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,0 +1,101 @@
+"""The harness of docs/reliability.md: ``make torture``, or ``make torture-short`` as every CI run has it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+
+# Of the test suite, what docs/reliability.md promises; `make test` runs these too, and the harness on its own alone.
+SUITE = (
+    "tests/hostile_pool",
+    "tests/project/test_disk.py",
+    "tests/project/test_interrupted_tracking.py",
+    "tests/project/test_freshness.py",
+    "tests/project/test_freshness_of_inputs.py",
+    "tests/project/test_freshness_of_files.py",
+    "tests/project/test_roles_of_data.py",
+    "tests/project/test_same_table.py",
+    "tests/project/test_servers.py",
+    "tests/test_security.py",
+    "tests/test_interruption.py",
+    "tests/test_unfinished.py",
+    "tests/test_atomic.py",
+    "tests/execution",
+    "tests/images/downloads",
+    "tests/images/test_screening.py",
+    "tests/models/test_checkpoint.py",
+    "tests/models/test_embedding.py",
+    "tests/models/test_index_filling.py",
+    "tests/models/test_out_of_memory.py",
+    "tests/strategies/test_broken_numbers.py",
+    "tests/training/test_resumable.py",
+    "tests/training/pretraining/test_resuming.py",
+)
+HARNESS = "tests/torture"
+
+
+@dataclass
+class Counted:
+    """A pytest plugin that counts how tests ended.
+
+    Args:
+        passed: tests that did.
+        failed: names of those that did not, set-ups included.
+    """
+
+    passed: int
+    failed: list[str]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One phase of one test."""
+        if report.failed:
+            self.failed.append(report.nodeid)
+        elif report.when == "call" and report.passed:
+            self.passed += 1
+
+
+def main() -> int:
+    """Run it; the last line is ``N passed, N failed``, and 1 is returned where anything failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.torture", description="Kill it, feed it rubbish, fill disks."
+    )
+    parser.add_argument("--short", action="store_true", help="few kills and a short fuzz, beside `make test`")
+    parser.add_argument("--kills", type=int, help="times that a study is killed (30, short: 3)")
+    parser.add_argument("--fuzz-seconds", type=int, help="for each reader (30, short: 3)")
+    asked = parser.parse_args()
+    os.environ["TORTURE_KILLS"] = str(asked.kills or (3 if asked.short else 30))
+    started, counted = time.monotonic(), Counted(0, [])
+    if not asked.short:
+        pytest.main([*SUITE, "-m", "not slow"], plugins=[counted])
+    pytest.main([HARNESS, "-m", "torture", "-s"], plugins=[counted])
+    passed, failed = fuzz(asked.fuzz_seconds or (3 if asked.short else 30))
+    counted.passed += passed
+    counted.failed += failed
+    for name in counted.failed:
+        print(f"failed: {name}")
+    print(f"{(time.monotonic() - started) / 60:.0f} minutes")
+    print(f"{counted.passed} passed, {len(counted.failed)} failed")
+    return 1 if counted.failed or not counted.passed else 0
+
+
+def fuzz(seconds: int) -> tuple[int, list[str]]:
+    """Fuzz every reader for so many seconds; how many came through, and one name for each that did not."""
+    command = [sys.executable, "-m", "tests.fuzz.readers", "--seconds-per-target", str(seconds)]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    print(ran.stdout)
+    counts = re.findall(r"^(\d+) passed, (\d+) failed$", ran.stdout, flags=re.MULTILINE)
+    if not counts:
+        return 0, [f"the fuzz ended with {ran.returncode} and without a result"]
+    passed, failed = map(int, counts[-1])
+    return passed, ["a reader in the fuzz, see above"] * (failed or (ran.returncode != 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
