@@ -10,7 +10,7 @@ from scipy.fft import dctn
 
 from retrieval_vs_diffusion.images.copies.copy_index import CopyIndex
 from retrieval_vs_diffusion.images.copies.descriptors import STARTS, describe, describe_windows, windows_at
-from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture
+from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture, short_side
 from retrieval_vs_diffusion.images.copies.windows import cut
 from retrieval_vs_diffusion.images.near_duplicates import NearDuplicates, thumbnail
 from retrieval_vs_diffusion.images.square import square
@@ -22,7 +22,8 @@ _AT_ONCE = 256
 
 def registered(protected: Pixels) -> Score:
     """What the screening does: candidates from an index, then registration."""
-    index = CopyIndex(np.stack([grey_picture(each) for each in protected]))
+    side = int(np.median([short_side(each) for each in protected]))
+    index = CopyIndex(np.stack([grey_picture(each) for each in protected]), side)
     return lambda images: index.nearest(images)[0]
 
 

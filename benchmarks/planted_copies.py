@@ -42,7 +42,7 @@ def enlarged(picture: Image.Image, random: np.random.Generator) -> Image.Image:
 
 
 def cropped(kept: float) -> Edit:
-    """This share of each side, anywhere, resized to the picture's size."""
+    """So much of each side, anywhere, resized to the picture's size."""
 
     def edit(picture: Image.Image, random: np.random.Generator) -> Image.Image:
         wide, high = (round(side * kept) for side in picture.size)

@@ -38,7 +38,7 @@ class NearDuplicates:
         self._count = len(thumbnails)
         self._known = _normalise(np.concatenate(_shifted(thumbnails))) if self._count else np.zeros((0, _SIDE**2))
 
-    def nearest(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
+    def nearest(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
         """For each image its largest correlation, -1 to 1, with a known image, and which one that is."""
         if not self._count or not len(images):
             return np.full(len(images), -1.0), [0] * len(images)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.copies.copy_index import CopyIndex
-from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture
+from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture, short_side
 from retrieval_vs_diffusion.images.image_table import ImageTable
 
 if TYPE_CHECKING:
@@ -39,16 +39,18 @@ def fingerprint(val: ImageTable, test: ImageTable) -> pd.DataFrame:
     """Fingerprints of the images that no added image may copy.
 
     Returns:
-        Columns ``image_id``, ``part`` (``val`` or ``test``) and ``picture`` (1,024 bytes, 32x32 grey).
+        Columns ``image_id``, ``part`` (``val`` or ``test``), ``picture`` (1,024 bytes, 32x32 grey) and ``side``
+        (the image's short side in pixels, at most 32).
     """
     import pandas as pd
 
-    rows = [
-        {"image_id": image_id, "part": part, "picture": grey_picture(codec.decode(data)).tobytes()}
-        for part, table in (("val", val), ("test", test))
-        for image_id, data in zip(table.column("image_id"), table.encoded(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["image_id", "part", "picture"])
+    rows = []
+    for part, table in (("val", val), ("test", test)):
+        for image_id, data in zip(table.column("image_id"), table.encoded(), strict=True):
+            pixels = codec.decode(data)
+            picture = {"picture": grey_picture(pixels).tobytes(), "side": short_side(pixels)}
+            rows.append({"image_id": image_id, "part": part, **picture})
+    return pd.DataFrame(rows, columns=["image_id", "part", "picture", "side"])
 
 
 class Gate:
@@ -65,7 +67,7 @@ class Gate:
         self._lets_leaks_through = lets_leaks_through
         self._protected_names = (protected["part"] + " image " + protected["image_id"]).tolist()
         pictures = np.frombuffer(b"".join(protected["picture"]), dtype=np.uint8).reshape(-1, SIDE, SIDE)
-        self._protected = CopyIndex(pictures)
+        self._protected = CopyIndex(pictures, int(protected["side"].median()) if len(protected) else SIDE)
         self._seen: set[str] = set()
 
     def leaking(self, images: Sequence[np.ndarray | None]) -> Bool[np.ndarray, " n"]:

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from retrieval_vs_diffusion.images.copies.descriptors import STARTS, WIDTH, describe, describe_windows, windows_at
+from retrieval_vs_diffusion.images.copies.detail import Detail
 from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture
-from retrieval_vs_diffusion.images.copies.registration import agreement, detail, register
+from retrieval_vs_diffusion.images.copies.registration import agreement, register
 from retrieval_vs_diffusion.images.copies.windows import Windows, cut
 
 CANDIDATES = 10  # protected pictures that each picture is laid over
@@ -39,13 +40,15 @@ class CopyIndex:
 
     Args:
         protected: as ``grey_picture`` makes them.
+        side: short side of the images that they were made of, in pixels; any from 32 on are the same.
     """
 
-    def __init__(self, protected: UInt8[np.ndarray, "m 32 32"]) -> None:
+    def __init__(self, protected: UInt8[np.ndarray, "m 32 32"], side: int = SIDE) -> None:
         self._protected = protected
+        self._detail = Detail(side)
         self._index = _indexed(protected) if len(protected) else None
 
-    def nearest(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
+    def nearest(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
         """For each image how well it agrees with a protected one at best, -1 to 1, and with which.
 
         An image that nothing protected is like in its lowest frequencies has -1.
@@ -58,9 +61,7 @@ class CopyIndex:
             similarity[part], which[part] = self._nearest(pictures)
         return similarity, which.tolist()
 
-    def _nearest(
-        self, pictures: Float[np.ndarray, "n 32 32"]
-    ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    def _nearest(self, pictures: Float[np.ndarray, "n 32 32"]) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
         similarity = np.full(len(pictures), -1.0)
         which = np.zeros(len(pictures), dtype=np.int64)
         pairs = self.candidates(pictures)
@@ -94,35 +95,34 @@ class CopyIndex:
     def verified(self, pictures: Float[np.ndarray, "n 32 32"], pairs: Candidates) -> Float[np.ndarray, " p"]:
         """How well the pictures of each pair agree once they lie over each other."""
         agree = np.zeros(len(pairs.picture))
-        details = detail(pictures)
+        details = self._detail(pictures)
         for first in range(0, len(agree), _PAIRS_AT_ONCE):
             part = slice(first, first + _PAIRS_AT_ONCE)
             rows, flipped = pairs.picture[part], pairs.mirrored[part, None, None] == 1
             these, those = (np.where(flipped, each[rows][:, :, ::-1], each[rows]) for each in (pictures, details))
             others = self._protected[pairs.protected[part]].astype(np.float32)
-            agree[part] = _agree_at_best(these, those, others, windows_at(pairs.start[part]))
+            agree[part] = self._agree_at_best(these, those, others, windows_at(pairs.start[part]))
         return agree
 
+    def _agree_at_best(
+        self,
+        pictures: Float[np.ndarray, "n 32 32"],
+        details: Float[np.ndarray, "n 32 32"],
+        others: Float[np.ndarray, "n 32 32"],
+        start: Windows,
+    ) -> Float[np.ndarray, " n"]:
+        windows = register(pictures, others, start)
+        agree = self._agree(details, others, windows)
+        near = np.flatnonzero(agree >= HALFWAY)
+        windows = register(pictures[near], others[near], Windows(*(each[near] for each in windows)))
+        agree[near] = self._agree(details[near], others[near], windows)
+        return agree
 
-def _agree_at_best(
-    pictures: Float[np.ndarray, "n 32 32"],
-    details: Float[np.ndarray, "n 32 32"],
-    others: Float[np.ndarray, "n 32 32"],
-    start: Windows,
-) -> Float[np.ndarray, " n"]:
-    windows = register(pictures, others, start)
-    agree = _agree(details, others, windows)
-    near = np.flatnonzero(agree >= HALFWAY)
-    windows = register(pictures[near], others[near], Windows(*(each[near] for each in windows)))
-    agree[near] = _agree(details[near], others[near], windows)
-    return agree
-
-
-def _agree(
-    details: Float[np.ndarray, "n 32 32"], others: Float[np.ndarray, "n 32 32"], windows: Windows
-) -> Float[np.ndarray, " n"]:
-    seen, inside = cut(others, windows)
-    return agreement(details, detail(seen), inside)
+    def _agree(
+        self, details: Float[np.ndarray, "n 32 32"], others: Float[np.ndarray, "n 32 32"], windows: Windows
+    ) -> Float[np.ndarray, " n"]:
+        seen, inside = cut(others, windows)
+        return agreement(details, self._detail(seen), inside)
 
 
 def _first_of_each(*sorted_keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:

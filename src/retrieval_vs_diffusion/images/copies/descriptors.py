@@ -14,8 +14,7 @@ _FLAT = 2.0  # grey levels: a picture of a smaller standard deviation resembles 
 _KEPT = 0.92  # of a side: between a whole picture and one that lost a tenth of it at one end
 # Middle and size, down and across: all of it, and its corners.
 STARTS = np.array(
-    [(0.5, 1, 0.5, 1)]
-    + [(y, _KEPT, x, _KEPT) for y in (_KEPT / 2, 1 - _KEPT / 2) for x in (_KEPT / 2, 1 - _KEPT / 2)],
+    [(0.5, 1, 0.5, 1)] + [(y, _KEPT, x, _KEPT) for y in (_KEPT / 2, 1 - _KEPT / 2) for x in (_KEPT / 2, 1 - _KEPT / 2)],
     dtype=np.float32,
 )
 

@@ -15,3 +15,8 @@ def grey_picture(pixels: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "32 32
     if grey.size != (SIDE, SIDE):
         grey = grey.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     return np.asarray(grey)
+
+
+def short_side(pixels: UInt8[np.ndarray, "h w 3"]) -> int:
+    """Of the image in pixels, at most 32: more of it the picture does not show."""
+    return min(*pixels.shape[:2], SIDE)

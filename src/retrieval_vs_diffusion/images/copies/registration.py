@@ -1,4 +1,4 @@
-"""Laying one picture over another, and how well they agree then."""
+"""Laying one picture over another, and how well their detail agrees then."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ STEPS = 2  # twice: what does not agree halfway is left
 _LARGEST_STEP = 0.05  # of a picture's side
 _SIZES = (0.8, 1.25)  # of windows; a tenth cut away is 0.9
 _MIDDLES = (0.35, 0.65)
-_FINE, _COARSE = 0.7, 2.5  # pixels: what is compared lies between these scales
-_AROUND = 3.0  # pixels: detail is divided by how strong it is around
-_WEAK = 6.0  # grey levels of detail; weaker one is raised the less
 _FAINT = 0.1  # deviation of the detail so divided: what has less is nearly of one colour
 
 
-def register(
-    pictures: Float[np.ndarray, "n 32 32"], others: Float[np.ndarray, "n 32 32"], start: Windows
-) -> Windows:
+def register(pictures: Float[np.ndarray, "n 32 32"], others: Float[np.ndarray, "n 32 32"], start: Windows) -> Windows:
     """The window of each other picture that agrees best with the picture, near a start.
 
     Gauss-Newton steps on the squared difference, over the window's middle and size each way, and over gain
@@ -76,27 +71,3 @@ def agreement(
         for each, at in ((first, at_first), (second, at_second))
     ]
     return (mean(first * second) - at_first * at_second) / (spreads[0] * spreads[1])
-
-
-def detail(pictures: Float[np.ndarray, "n 32 32"]) -> Float[np.ndarray, "n 32 32"]:
-    """The middle frequencies, weak ones nearly as strong as strong ones.
-
-    The lowest frequencies make any two skies alike, the highest are lost when a picture is encoded or made smaller.
-    And a frame, a horizon or a silhouette, which many pictures share, must not outweigh what they show.
-    """
-    middle = _blurred(pictures, _FINE_BLUR) - _blurred(pictures, _COARSE_BLUR)
-    return middle / np.sqrt(_blurred(middle * middle, _AROUND_BLUR) + _WEAK**2)
-
-
-def _blurred(pictures: Float[np.ndarray, "n 32 32"], blur: Float[np.ndarray, "32 32"]) -> Float[np.ndarray, "n 32 32"]:
-    return blur @ pictures @ blur.T
-
-
-def _blur(deviation: float) -> Float[np.ndarray, "32 32"]:
-    """A Gaussian blur along one axis as a matrix; at the edges of what there is."""
-    distance = np.arange(SIDE)[:, None] - np.arange(SIDE)
-    weights = np.exp(-0.5 * (distance / deviation) ** 2)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-_FINE_BLUR, _COARSE_BLUR, _AROUND_BLUR = _blur(_FINE), _blur(_COARSE), _blur(_AROUND)
