@@ -19,6 +19,7 @@ FLOOR = 0.75  # similarity of descriptors below which two pictures are not laid 
 HALFWAY = 0.6  # agreement below which a registration is not brought to its end
 _EXACT_UP_TO = 500_000  # descriptors, five a protected picture; more are searched by an inverted index
 _READ_SHARE = 1 / 16  # of the inverted lists
+_TRAINED_ON = 64  # descriptors a list
 _AT_ONCE = 512  # pictures searched, and described, together
 _PAIRS_AT_ONCE = 512
 
@@ -140,12 +141,11 @@ def _indexed(protected: UInt8[np.ndarray, "m 32 32"]) -> Any:
 
     blocks = [protected[start : start + _AT_ONCE] for start in range(0, len(protected), _AT_ONCE)]
     vectors = np.concatenate([describe_windows(block.astype(np.float32)) for block in blocks])
-    if len(vectors) <= _EXACT_UP_TO:
-        index = faiss.IndexFlatIP(WIDTH)
-    else:
+    index: Any = faiss.IndexFlatIP(WIDTH)
+    if len(vectors) > _EXACT_UP_TO:
         lists = int(np.sqrt(len(vectors)))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(WIDTH), WIDTH, lists, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(index, WIDTH, lists, faiss.METRIC_INNER_PRODUCT)
         index.nprobe = max(1, round(lists * _READ_SHARE))
-        index.train(vectors[:: max(1, len(vectors) // (64 * lists))])
+        index.train(vectors[:: max(1, len(vectors) // (_TRAINED_ON * lists))])
     index.add(vectors)
     return index
