@@ -188,6 +188,7 @@ class Parameters(BaseModel):
     classifier: ClassifierTraining = ClassifierTraining()
     repetitions: Repetitions = Repetitions()
     low_label_agreement: Annotated[float, Field(ge=0, le=1)] = 0.7
+    near_duplicate_from: Annotated[float, Field(gt=0, le=1.01)] = 0.93  # thumbnails of a set, or of it and the pool
     pretraining: Pretraining | None = None
     tune: Tune | None = None
     strategy: str | None = None  # whose training set and classifier the pipeline `export` writes

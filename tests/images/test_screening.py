@@ -4,8 +4,9 @@ from pydantic import ValidationError
 
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint, reason_of
+from tests.images.copies.photographs import photograph
 
-SETTINGS = Screening(leak_similarity=0.93)
+SETTINGS = Screening(leak_similarity=0.96)  # as the base world has it
 
 
 def noise(seed: int) -> np.ndarray:
@@ -59,6 +60,16 @@ def test_copies_of_validation_and_test_images_are_leaks(gate):
     ]
 
 
+def test_whichever_arm_a_mirrored_and_cropped_copy_comes_from_it_is_a_leak():
+    picture = photograph(1)
+    gate = Gate(Screening(leak_similarity=0.88), fingerprint(table(1), ImageTable.from_rows([image_row(picture, "x")])))
+    rows = [
+        image_row(picture[4:, :-4][:, ::-1], "retrieved", source="https://example.org/1.jpg"),
+        image_row(picture[4:, :-4][:, ::-1], "generated", prompt="a photo", seed=1),
+    ]
+    assert reasons(gate.judge(rows)) == ["leak", "leak"]
+
+
 def test_a_black_image_is_black_however_often_it_comes_and_a_leak_that_was_let_in_comes_once():
     dark = np.full((16, 16, 3), 5, np.uint8)
     gate = Gate(SETTINGS, fingerprint(table(1), table(2)), lets_leaks_through=True)
@@ -107,7 +118,9 @@ def test_a_fingerprint_names_the_image_and_its_part():
     frame = fingerprint(table(1), table(2, 3))
     assert frame["part"].tolist() == ["val", "test", "test"]
     assert frame["image_id"].tolist() == ["noise/1", "noise/2", "noise/3"]
-    assert {len(thumbnail) for thumbnail in frame["thumbnail"]} == {256}  # 16 x 16 bytes
+    assert {len(picture) for picture in frame["picture"]} == {1024}  # 32 x 32 bytes
+    assert frame["side"].tolist() == [16, 16, 16]
+    assert set(frame.columns) == {"image_id", "part", "picture", "side"}  # and nothing more of a test image
 
 
 def test_every_planted_leak_of_the_base_world_is_found_and_little_else(pool, target):
@@ -116,7 +129,7 @@ def test_every_planted_leak_of_the_base_world_is_found_and_little_else(pool, tar
     planted = [leak is not None for leak in pool.column("leak_of")]
     assert [verdict for verdict, leak in zip(verdicts, planted, strict=True) if leak] == ["leak"] * 10
     honest = [verdict for verdict, leak in zip(verdicts, planted, strict=True) if not leak]
-    assert honest.count("leak") <= 3  # of 140
+    assert honest.count("leak") <= 1  # of 140
     assert set(honest) <= {None, *REASONS}
 
 

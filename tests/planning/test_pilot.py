@@ -56,6 +56,7 @@ def world(target, pool, clip, diffusion, tmp_path):
             "screening": Screening(leak_similarity=1.01).model_dump(),
             "sampling": Sampling(steps=2, batch_size=4).model_dump(),
             "downloads": Downloads().model_dump(),
+            "near_duplicate_from": 0.93,
             "compute": COMPUTE,
         },
         takedown=frozenset(),

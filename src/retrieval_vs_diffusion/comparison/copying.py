@@ -24,7 +24,7 @@ def nearest_in_pool(
     """Compare each image with the pool images that are nearest to it in CLIP space.
 
     A diffusion model can give its training images back (Carlini et al. 2023, arXiv:2301.13188). CLIP
-    finds what could be a copy; whether it is one, the screening's correlation of thumbnails says.
+    finds what could be a copy; whether it is one, the correlation of thumbnails says.
 
     Args:
         squares: generated images, at least one.

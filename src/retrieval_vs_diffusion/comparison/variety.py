@@ -40,7 +40,7 @@ def near_duplicate_share(
     Args:
         thumbnails: as ``images.near_duplicates.thumbnail`` makes them.
         labels: their classes.
-        threshold: correlation from which two images are near-duplicates, as the screening has it.
+        threshold: correlation from which two images are near-duplicates.
 
     Returns:
         In [0, 1]; None where no class has two images.

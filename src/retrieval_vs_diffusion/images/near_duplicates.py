@@ -1,7 +1,7 @@
-"""Near-duplicates of protected images, by correlation of small grey thumbnails.
+"""Images that look alike, by correlation of small grey thumbnails, the largest over shifts of one pixel.
 
-The base world's 16-pixel digits are too alike for perceptual hashes, and its CLIP knows classes, not
-pictures. The largest correlation over shifts of one pixel finds a copy that was moved, lit or coded anew.
+It thins what is retrieved and describes sets. Whether an image copies a protected one, ``copies`` tells:
+thumbnails of two skies correlate as those of two copies do.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
+
+from retrieval_vs_diffusion.images.growing_rows import GrowingRows
 
 THUMBNAIL = 16  # pixels a side
 _MARGIN = 1  # largest shift in thumbnail pixels
@@ -29,19 +31,19 @@ class NearDuplicates:
     """Similarity of images to a fixed set of thumbnails.
 
     Args:
-        thumbnails: the protected images [m, 16, 16].
+        thumbnails: of the images that others are compared with.
     """
 
     def __init__(self, thumbnails: UInt8[np.ndarray, "m 16 16"]) -> None:
         self._count = len(thumbnails)
-        self._protected = _normalise(np.concatenate(_shifted(thumbnails))) if self._count else np.zeros((0, _SIDE**2))
+        self._known = _normalise(np.concatenate(_shifted(thumbnails))) if self._count else np.zeros((0, _SIDE**2))
 
-    def nearest(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
-        """For each image its largest correlation, -1 to 1, with a protected image, and which one that is."""
+    def nearest(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
+        """For each image its largest correlation, -1 to 1, with a known image, and which one that is."""
         if not self._count or not len(images):
             return np.full(len(images), -1.0), [0] * len(images)
         query = _normalise(np.stack([thumbnail(image) for image in images])[:, _CENTRE, _CENTRE])
-        correlation = query @ self._protected.T
+        correlation = query @ self._known.T
         best = correlation.argmax(axis=1)
         return correlation[np.arange(len(best)), best], (best % self._count).tolist()
 
@@ -57,19 +59,19 @@ class SimilarGroups:
 
     def __init__(self, similarity: float) -> None:
         self._similarity = similarity
-        self._firsts = np.zeros((0, _SIDE * _SIDE), np.float32)  # of each group its first image, in all shifts
+        self._firsts = GrowingRows(_SIDE * _SIDE)  # of each group its first image, in all shifts
         self._sizes: list[int] = []
 
     def add(self, pixels: UInt8[np.ndarray, "h w 3"]) -> int:
         """Put an image into its group and return how many that group has now."""
         grey = thumbnail(pixels)[None]
-        found = self._firsts @ _normalise(grey[:, _CENTRE, _CENTRE])[0]
+        found = self._firsts.rows @ _normalise(grey[:, _CENTRE, _CENTRE])[0]
         best = int(found.argmax()) if len(found) else -1
         if best >= 0 and found[best] >= self._similarity:
             group = best // _SHIFTS
             self._sizes[group] += 1
             return self._sizes[group]
-        self._firsts = np.concatenate([self._firsts, _normalise(np.concatenate(_shifted(grey)))])
+        self._firsts.add(_normalise(np.concatenate(_shifted(grey))))
         self._sizes.append(1)
         return 1
 

@@ -10,8 +10,9 @@ from jaxtyping import Bool
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.copies.copy_index import CopyIndex
+from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture, short_side
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.near_duplicates import THUMBNAIL, NearDuplicates, thumbnail
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ class Screening(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     black_below: Annotated[int, Field(ge=0, le=255)] = 10  # brightest value of an image that counts as black
-    leak_similarity: Annotated[float, Field(gt=0, le=1.01)]  # correlation with a val or test image
+    leak_similarity: Annotated[float, Field(gt=0, le=1.01)]  # correlation with a val or test image laid over it
     rounds: Annotated[int, Field(ge=1)] = 5  # of asking again for what was refused
 
 
@@ -38,16 +39,18 @@ def fingerprint(val: ImageTable, test: ImageTable) -> pd.DataFrame:
     """Fingerprints of the images that no added image may copy.
 
     Returns:
-        Columns ``image_id``, ``part`` (``val`` or ``test``) and ``thumbnail`` (256 bytes, 16x16 grey).
+        Columns ``image_id``, ``part`` (``val`` or ``test``), ``picture`` (1,024 bytes, 32x32 grey) and ``side``
+        (the image's short side in pixels, at most 32).
     """
     import pandas as pd
 
-    rows = [
-        {"image_id": image_id, "part": part, "thumbnail": thumbnail(codec.decode(data)).tobytes()}
-        for part, table in (("val", val), ("test", test))
-        for image_id, data in zip(table.column("image_id"), table.encoded(), strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["image_id", "part", "thumbnail"])
+    rows = []
+    for part, table in (("val", val), ("test", test)):
+        for image_id, data in zip(table.column("image_id"), table.encoded(), strict=True):
+            pixels = codec.decode(data)
+            picture = {"picture": grey_picture(pixels).tobytes(), "side": short_side(pixels)}
+            rows.append({"image_id": image_id, "part": part, **picture})
+    return pd.DataFrame(rows, columns=["image_id", "part", "picture", "side"])
 
 
 class Gate:
@@ -63,9 +66,8 @@ class Gate:
         self.settings = settings
         self._lets_leaks_through = lets_leaks_through
         self._protected_names = (protected["part"] + " image " + protected["image_id"]).tolist()
-        flat = [np.frombuffer(data, dtype=np.uint8) for data in protected["thumbnail"]]
-        thumbnails = np.stack(flat) if flat else np.zeros((0, THUMBNAIL * THUMBNAIL), np.uint8)
-        self._protected = NearDuplicates(thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL))
+        pictures = np.frombuffer(b"".join(protected["picture"]), dtype=np.uint8).reshape(-1, SIDE, SIDE)
+        self._protected = CopyIndex(pictures, int(protected["side"].median()) if len(protected) else SIDE)
         self._seen: set[str] = set()
 
     def leaking(self, images: Sequence[np.ndarray | None]) -> Bool[np.ndarray, " n"]:

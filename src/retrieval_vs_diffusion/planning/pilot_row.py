@@ -122,7 +122,7 @@ def measure_seconds(strategy: Strategy, images: ImageTable, world: PilotWorld, s
         class_names=list(world.class_names),
         clip=world.clip,
         val=whole_embeddings(val),
-        near_duplicate_from=world.settings["screening"]["leak_similarity"],
+        near_duplicate_from=world.settings["near_duplicate_from"],
         compute=dict(world.settings["compute"]),
         judge=world.judge,
         **compared,

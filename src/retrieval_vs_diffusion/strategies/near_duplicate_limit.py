@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.growing_rows import GrowingRows
 from retrieval_vs_diffusion.images.near_duplicates import SimilarGroups
 from retrieval_vs_diffusion.images.pool import Pool
 from retrieval_vs_diffusion.strategies.ranking import Ranked, Thinning
@@ -64,18 +65,18 @@ def _by_thumbnail(pool: Pool, limit: NearDuplicateLimit) -> Callable[[Ranked, in
 def _by_embedding(index: VectorIndex, limit: NearDuplicateLimit) -> Callable[[Ranked, int], Ranked]:
     def thin(ranked: Ranked, count: int) -> Ranked:
         vectors = index.vectors(np.array([row for row, _ in ranked], dtype=np.int64))
-        firsts: list[np.ndarray] = []
+        firsts = GrowingRows(vectors.shape[1])
         sizes: list[int] = []
         kept: Ranked = []
         for each, vector in zip(ranked, vectors, strict=True):
             if len(kept) >= count:
                 break
-            alike = np.stack(firsts) @ vector if firsts else np.zeros(0)
+            alike = firsts.rows @ vector
             group = int(alike.argmax()) if len(alike) else -1
             if group < 0 or alike[group] < limit.similarity:
-                firsts.append(vector)
+                firsts.add(vector[None])
                 sizes.append(0)
-                group = len(firsts) - 1
+                group = len(sizes) - 1
             sizes[group] += 1
             if sizes[group] <= limit.at_most:
                 kept.append(each)

@@ -100,7 +100,7 @@ def _measure_node(study: Study, strategy: Strategy, draw: str) -> Node:
         "class_names": "target.classes",
         "clip": "clip",
         "val": "target.val_embeddings",
-        "near_duplicate_from": "params:screening.leak_similarity",
+        "near_duplicate_from": "params:near_duplicate_from",
         "compute": "params:compute",
     }
     if study.parameters.judge.path is not None:

@@ -76,7 +76,8 @@ def pilot(
         class_table: what is said of the classes.
         per_class: images a class that are trained on.
         most_added: images that any of the strategies adds for each original.
-        settings: the parameters ``screening``, ``sampling``, ``downloads``, ``index`` and ``low_label_agreement``.
+        settings: the parameters ``screening``, ``sampling``, ``downloads``, ``index``, ``low_label_agreement``
+            and ``near_duplicate_from``.
         found: what the survey found.
     """
     from retrieval_vs_diffusion.models.device import choose_device

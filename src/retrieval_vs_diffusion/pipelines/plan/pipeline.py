@@ -43,6 +43,7 @@ def _pilot(study: Study) -> Node:
         "downloads": parameters.pool.downloads.model_dump(mode="json"),
         "index": parameters.pool.index.model_dump(mode="json"),
         "low_label_agreement": parameters.low_label_agreement,
+        "near_duplicate_from": parameters.near_duplicate_from,
     }
     models = {
         "clip": "clip",
