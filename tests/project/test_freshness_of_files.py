@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,20 +82,19 @@ def opened(finished):
         yield plain, catalog, stale
 
 
-@pytest.fixture
-def damage(tmp_path):
-    """Change files, and put them back afterwards."""
-    kept: list[tuple[Path, Path]] = []
-
-    def keep(path: Path) -> None:
-        aside = tmp_path / str(len(kept))
-        shutil.copytree(path, aside) if path.is_dir() else shutil.copy2(path, aside)
-        kept.append((aside, path))
-
-    yield keep
-    for aside, path in reversed(kept):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        shutil.copytree(aside, path) if aside.is_dir() else shutil.copy2(aside, path)
+@contextlib.contextmanager
+def put_back(*paths: Path) -> Iterator[None]:
+    """Files and folders are afterwards as they were, whatever becomes of them."""
+    with tempfile.TemporaryDirectory() as aside:
+        kept = [(path, Path(aside, str(number))) for number, path in enumerate(paths)]
+        for path, copy in kept:
+            shutil.copytree(path, copy) if path.is_dir() else shutil.copy2(path, copy)
+        try:
+            yield
+        finally:
+            for path, copy in kept:
+                shutil.rmtree(path, ignore_errors=True) if copy.is_dir() else path.unlink(missing_ok=True)
+                shutil.copytree(copy, path) if copy.is_dir() else shutil.copy2(copy, path)
 
 
 def record_of(path: Path) -> Path:
@@ -134,14 +137,13 @@ DAMAGES = (remove, remove_one_file, truncate, flip_one_byte, remove_record, halv
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS)
-def test_an_artifact_that_is_not_whole_is_made_again_and_what_lies_after_it_holds(opened, damage, artifact):
+def test_an_artifact_that_is_not_whole_is_made_again_and_what_lies_after_it_holds(opened, artifact):
     _, catalog, stale = opened
     path = Path(catalog[artifact]._filepath)
     for done in DAMAGES:
-        damage(path)
-        damage(record_of(path))
-        done(path)
-        assert stale() == {ARTIFACTS[artifact]}, done.__name__
+        with put_back(path, record_of(path)):
+            done(path)
+            assert stale() == {ARTIFACTS[artifact]}, done.__name__
 
 
 def test_every_kind_of_artifact_of_every_stage_is_in_the_table(opened):
@@ -187,21 +189,21 @@ def test_what_an_interrupted_run_or_a_user_left_beside_the_artifacts_changes_not
 # ---- what no step makes
 
 
-def test_another_judge_makes_again_what_it_judged(finished, opened, damage):
+def test_another_judge_makes_again_what_it_judged(finished, opened):
     judge = finished.path / "data/06_models/pretrained/judge.safetensors"
-    damage(judge)
-    flip_one_byte(judge)
-    assert opened[2]() == measured(*ADDING) | COMPARISON | LEAKS | {"comparison.check_judge"}
+    with put_back(judge):
+        flip_one_byte(judge)
+        assert opened[2]() == measured(*ADDING) | COMPARISON | LEAKS | {"comparison.check_judge"}
 
 
 @pytest.mark.parametrize("model", ["clip", "diffusion"])
-def test_another_checkpoint_makes_again_what_used_it(finished, opened, damage, model):
+def test_another_checkpoint_makes_again_what_used_it(finished, opened, model):
     folder = finished.path / "data/06_models/pretrained" / model
-    damage(folder)
-    flip_one_byte(folder)
     plain, _, stale = opened
     used = {node.name for node in plain.nodes if model in node.inputs}
-    made = stale()
+    with put_back(folder):
+        flip_one_byte(folder)
+        made = stale()
     assert used <= made
     learned = {name for name in made if ".train_" in name or ".predict_test_" in name}
     rows = {"clip": {"retrieval_text"}, "diffusion": {"simple_prompt", "boomerang", "textual_inversion"}}[model]
@@ -210,10 +212,9 @@ def test_another_checkpoint_makes_again_what_used_it(finished, opened, damage, m
     assert (made >= SEARCHING) == (model == "clip")
 
 
-def test_the_same_checkpoint_copied_anew_makes_nothing_again(finished, opened, damage):
+def test_the_same_checkpoint_copied_anew_makes_nothing_again(finished, opened):
     folder = finished.path / "data/06_models/pretrained/clip"
-    damage(folder)
-    shutil.copytree(folder, folder.with_name("clip copied"))  # other dates
-    shutil.rmtree(folder)
-    folder.with_name("clip copied").rename(folder)
-    assert opened[2]() == set()
+    with put_back(folder):
+        for file in folder.rglob("*"):
+            os.utime(file, (1, 1))
+        assert opened[2]() == set()

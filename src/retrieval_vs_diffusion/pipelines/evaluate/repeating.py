@@ -35,7 +35,7 @@ def made_with(compute: dict[str, Any]) -> dict[str, Any]:
     device = compute.get("device", "auto")
     return {
         "version": __version__,
-        **_commit(Path(__file__).parent),
+        **commit_of(Path(__file__)),
         "device": device_found() if device == "auto" else device,
         "threads": compute.get("threads", 1),
         "processor": _processor(),
@@ -44,10 +44,11 @@ def made_with(compute: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _commit(folder: Path) -> dict[str, Any]:
-    """The commit of the code that runs, and whether something in its checkout is not committed; None without git."""
-    # A checkout that only lies around this folder (a home kept in git) knows nothing of the code.
-    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+def commit_of(file: Path) -> dict[str, Any]:
+    """The commit of a file's checkout, and whether something in it is not committed; None without git."""
+    folder = file.parent
+    # A checkout that only lies around the file (a home kept in git) knows nothing of it.
+    if _git(folder, "ls-files", "--error-unmatch", file.name) is None:
         return {"commit": None, "uncommitted_changes": None}
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return {"commit": _git(folder, "rev-parse", "HEAD"), "uncommitted_changes": bool(changed)}
