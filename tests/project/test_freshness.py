@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.project.conftest import PLAIN, ROOT
 from tests.project.step_names import (
@@ -15,6 +16,7 @@ from tests.project.step_names import (
     GENERATING,
     LEAKS,
     LEAKY_ROW,
+    READING,
     REPORT,
     SEARCHING,
     VERDICT,
@@ -55,6 +57,7 @@ TABLE = [
         {"pool": {"downloads": {"timeout": 5}}},
         row("retrieval_text") | LEAKY_ROW | COMPARISON,
     ),
+    ({"compute": {"threads": 2}}, EVERYTHING - READING - SIDE),  # sums are added in another order
     ({"world": "another"}, ALL_ROWS | learned()),  # every seed is another
     # ---- models
     ({"clip": {"model": f"{CLIP}_that_is_not_there"}}, EMBEDDED),
@@ -97,6 +100,32 @@ def test_another_entry_is_made_and_the_rows_that_are_there_stay(finished):
     own = each_repetition("more", "retrieve", "measure_set", "train", "predict_test") | {"more.collect_results"}
     leaks = {name.replace("retrieval_text", "more") for name in LEAKY_ROW}
     assert stale == own | leaks | COMPARISON
+
+
+@pytest.fixture
+def strategies(finished):
+    """Writes other strategies into the finished project's configuration, and puts its own back afterwards."""
+    file = finished.path / "conf/base/strategies.yml"
+    kept = file.read_text()
+    known = yaml.safe_load(kept)
+
+    def write(**changed) -> None:
+        file.write_text(yaml.safe_dump({**known, "strategies": changed}, sort_keys=False))
+
+    yield known["strategies"], write
+    file.write_text(kept)
+
+
+def test_a_row_that_is_taken_out_leaves_the_table_and_nothing_else_is_made(finished, strategies):
+    known, write = strategies
+    write(**{name: entry for name, entry in known.items() if name != "real_guidance"})
+    assert finished.stale() == COMPARISON
+
+
+def test_another_order_of_the_strategies_is_another_order_of_the_tables_alone(finished, strategies):
+    known, write = strategies
+    write(**dict(reversed(known.items())))
+    assert finished.stale() == COMPARISON - {"comparison.digest_results"} | LEAKS
 
 
 def test_more_repetitions_make_the_new_ones_alone_and_fewer_nothing_but_tables(finished):

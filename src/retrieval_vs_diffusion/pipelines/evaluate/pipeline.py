@@ -166,7 +166,8 @@ def _comparison_nodes(study: Study) -> list[Node]:
     made.append(
         _comparison_node(
             repeating.digest_results,
-            {"compute": "params:compute", "size_curve": f"{SIZE_CURVE}.outcomes", **results},
+            # Sorted: another order of the strategies is the same digest.
+            {"compute": "params:compute", "size_curve": f"{SIZE_CURVE}.outcomes", **dict(sorted(results.items()))},
             "comparison.results_digest",
             "digest_results",
         )
