@@ -42,6 +42,13 @@ def loader(tmp_path):
 # ---- parameters
 
 
+def test_what_the_files_say_is_known_whatever_the_command_line_says(loader):
+    made = loader("target: {per_class: 4}\n", target={"per_class": 7}, clip={"model": "ViT-B-32"})
+    files = made.without_runtime_params()
+    assert (files["target"]["per_class"], files["clip"]["model"]) == (4, "models/clip")
+    assert (made["parameters"]["target"]["per_class"], made["parameters"]["clip"]["model"]) == (7, "ViT-B-32")
+
+
 def test_a_world_overrides_key_by_key_at_any_depth(loader):
     found = loader("target: {reader: {size: {width: 32}}, per_class: 4}\nlisted: [9]\n")["parameters"]
     assert found["target"]["reader"] == {"type": "digits", "first": 750, "size": {"height": 16, "width": 32}}

@@ -107,6 +107,7 @@ class MlflowComparison:
         if index_check is not None:  # no row that is compared may need an index
             write(self._client, run, index_figures(index_check))
         tags = {"verdict": summary["sentence"], NOTE: comparison_note(leaderboard, summary)}
+        tags["results_digest"] = catalog["comparison.results_digest"].load()["digest"]
         tags |= {f"best_{arm}": name or "none" for arm, name in summary["best"].items()}
         for name in REPORTED:
             self._client.log_artifact(run, str(path_of(catalog[name])))

@@ -78,6 +78,9 @@ class LeaderboardHook:
             ("the graph", "kedro viz run"),
         ):
             console.print(f"  {what:<11} [cyan]{escape(command)}[/]", soft_wrap=True, highlight=False)
+        digest = catalog["comparison.results_digest"].load()["digest"]
+        about = "the same table has the same; the report says how to repeat it"
+        console.print(f"  {'the digest':<11} [cyan]{digest}[/] ({about})", soft_wrap=True, highlight=False)
         console.print()
         for more in (summary["family"], summary["worth"]):
             if more:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
 
 from retrieval_vs_diffusion.study import Study, read_study
@@ -12,6 +13,7 @@ from retrieval_vs_diffusion.world_config import WorldConfigLoader
 
 _study: Study | None = None
 _run: tuple[str | None, dict[str, Any]] = (None, {})
+_loader: AbstractConfigLoader | None = None
 
 
 class WorldContext(KedroContext):
@@ -22,9 +24,10 @@ class WorldContext(KedroContext):
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
-        global _study, _run
+        global _study, _run, _loader
         _study = read_study(self.config_loader["parameters"], Path(self.project_path))
         _run = (self.env, dict(self.config_loader.runtime_params or {}))
+        _loader = self.config_loader
         from kedro.framework.project import pipelines
 
         pipelines.configure("retrieval_vs_diffusion.pipeline_registry")  # drops what another world built
@@ -38,6 +41,11 @@ def current_study() -> Study:
 def current_run() -> tuple[str | None, dict[str, Any]]:
     """The environment of the current context, and the parameters that were given on the command line."""
     return _run
+
+
+def parameters_of_the_world() -> dict[str, Any]:
+    """The parameters of the current context as its files have them, whatever the command line says."""
+    return _loader.without_runtime_params() if isinstance(_loader, WorldConfigLoader) else {}
 
 
 def _base_study() -> Study:

@@ -31,6 +31,14 @@ class WorldConfigLoader(OmegaConfigLoader):
         self._answer()
         return super().__getitem__(key)
 
+    def without_runtime_params(self) -> dict[str, Any]:
+        """The parameters as the files have them."""
+        given, self.runtime_params = self.runtime_params, {}
+        try:
+            return self["parameters"]
+        finally:
+            self.runtime_params = given
+
     def _answer(self) -> None:
         """Resolvers are global: the loader that was asked last is the one that answers."""
         OmegaConf.register_resolver("parameter", self._parameter, replace=True)

@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.comparison.outcomes import Outcomes
 from retrieval_vs_diffusion.comparison.per_class import per_class
 from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.comparison.report import template, write_report
+from retrieval_vs_diffusion.comparison.results_digest import results_digest
 from retrieval_vs_diffusion.comparison.sets import sets
 from retrieval_vs_diffusion.comparison.verdict import reach_verdict
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
@@ -20,7 +21,12 @@ ATTACK = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"'
 LINE = {"asked": 5, "brought": 6, "broken": 0, "black": 0, "duplicate": 0, "leak": 1, "below_floor": 0, "dead": 0}
 SETTINGS = {
     "world": "toy",
-    "command": "kedro run --params only={rows},repetitions.number=5",
+    "repeat": {
+        "environment": None,
+        "given": {"repetitions.number": "5"},
+        "usual_rows": ["text"],
+        "every_row": ["original_only", "text", "other", "prompts", "more"],
+    },
     "protocol": {"classifier": {"steps": 3}},
     "strategies": {"text": {"retrieve": {"prompts": ["a {name}"]}}},
     "personalisations": {},
@@ -32,6 +38,16 @@ SETTINGS = {
 }
 
 
+MADE_WITH = {
+    "version": "0.1.0",
+    "commit": None,
+    "uncommitted_changes": None,
+    "device": "cpu",
+    "threads": 1,
+    "processor": "A processor",
+    "python": "3.12.3",
+    "libraries": {"torch": "2.12.0"},
+}
 INDEX_CHECK = {
     "embedding_seconds": 12.5,
     "by_text": {"index": "IVF4,Flat", "k": 100, "recall": 0.987},
@@ -42,6 +58,7 @@ INDEX_CHECK = {
 def result(name: str, arm: str, class_name: str = "zero") -> dict:
     """Five repetitions of a row, 7 seconds each."""
     repetition = {
+        "digest": {"images": "abc", "predictions": "def"},
         "top1": 0.5,
         "val_top1": 0.5,
         "images_added": 10 * (arm != "neither"),
@@ -120,6 +137,7 @@ def given(
         "classes": per_class(read, list(class_names)),
         "leaks": pd.DataFrame([("text", 5, 1.6, 0.8, 0.82, 0.02, -0.01, 0.05)], columns=LEAKS),
         "screening_check": {"planted": 10, "found": 9, "recall": 0.9, "others": 90, "false_alarms": 2},
+        "results_digest": {**results_digest(results, None), "made_with": MADE_WITH},
         "class_names": list(class_names),
         "index_check": INDEX_CHECK,
         **{f"{what}_of_{name}": None for name in without for what in ("results", "outcomes", "examples")},
@@ -316,10 +334,22 @@ def test_added_images_are_drawn_where_they_were_made_with_the_present_settings(h
 def test_it_says_how_to_repeat_it_and_what_the_intervals_do_not_cover(html):
     page = said(html)
     assert "kedro run --params only=original_only+text+other+prompts,repetitions.number=5" in page
+    digest = given()["results_digest"]["digest"]
+    assert f"It should end with the digest {digest} ," in page
+    assert "On this machine's processor with these versions the digest is the same" in page
+    assert "version 0.1.0, not from a git checkout" in page
     assert "What the intervals do not cover" in page
     for what in ("one pool", "one CLIP", "one generator", "one finite reservoir"):
         assert what in page
     assert "steps: 3" in page
+
+
+def test_where_it_was_made_on_a_gpu_it_does_not_promise_the_same_digest():
+    made = {**MADE_WITH, "device": "cuda", "commit": "0123456789abcdef", "uncommitted_changes": True}
+    page = said(report(results_digest={**given()["results_digest"], "made_with": made}))
+    assert "the digest is the same" not in page
+    assert "how far a repeated row really lies was not measured" in page
+    assert "commit 0123456789ab with changes that are not committed" in page
 
 
 def test_every_picture_has_an_alternative_text_and_every_figure_a_label(html):

@@ -133,7 +133,7 @@ def test_a_part_counts_with_the_code_of_its_module(monkeypatch):
 
 def test_the_versions_of_numeric_libraries_count(monkeypatch):
     before = digest_of_code(work)
-    monkeypatch.setattr(module, "_library_versions", lambda: {"torch": "0.1"})
+    monkeypatch.setattr(module, "library_versions", lambda: {"torch": "0.1"})
     assert digest_of_code(work) != before
 
 

@@ -129,8 +129,8 @@ def test_another_clip_makes_again_the_embeddings_and_what_is_searched_with_it(ch
     other = pretrained / "other_clip"
     shutil.copytree(pretrained / "clip", other)
     try:
-        # The same, said again: the report tells the command.
-        assert changed(None, clip={"model": "data/06_models/pretrained/clip"}) == {"comparison.report"}
+        # The same, said again: the command in the report is the same too.
+        assert changed(None, clip={"model": "data/06_models/pretrained/clip"}) == set()
         (other / "open_clip_config.json").write_text((other / "open_clip_config.json").read_text() + " ")
         made = changed(None, clip={"model": "data/06_models/pretrained/other_clip"})
     finally:

@@ -47,11 +47,6 @@ def test_every_dataset_is_declared_with_its_layer(empty_project, pipelines):
                 assert catalog[name].metadata["kedro-viz"]["layer"], name
 
 
-def test_test_images_are_read_by_the_fingerprint_and_the_prediction_alone(pipelines):
-    readers = {node.name.split(".")[-1] for node in pipelines["__default__"].nodes if "target.test" in node.inputs}
-    assert readers == {"fingerprint_protected_images", "predict_test_repetition_0", "predict_test_repetition_1"}
-
-
 def test_sets_that_were_generated_alone_are_measured_against_the_pool(pipelines):
     measured = [node for node in pipelines["__default__"].nodes if ".measure_set" in node.name]
     against_the_pool = {node.namespace for node in measured if {"pool.images", "pool.index"} <= set(node.inputs)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.project.conftest import ADD_NOTHING, ROWS
@@ -109,6 +111,16 @@ def test_every_picture_and_figure_says_what_it_shows(opened):
     page = opened()
     assert page.evaluate("[...document.images].filter(image => !image.alt).length") == 0
     assert page.evaluate("[...document.querySelectorAll('.figure')].filter(each => !each.ariaLabel).length") == 0
+
+
+def test_it_says_how_to_repeat_it_and_the_digest_that_the_run_left(opened, finished):
+    page = opened()
+    made = json.loads(finished.reporting("results_digest.json").read_text())
+    assert page.locator("#digest").inner_text() == made["digest"]
+    assert page.locator("#repeat .command").inner_text() == "kedro run --env=test --params only=all"
+    page.locator("#repeat summary").click()
+    shown = page.locator("#digests tbody td").all_inner_texts()
+    assert shown == list(made["rows"].values())
 
 
 def test_it_fits_a_phone(opened):

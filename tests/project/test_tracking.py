@@ -95,6 +95,8 @@ def test_the_parent_has_the_leaderboards_figures_and_the_size_curve(client, runs
 def test_the_parent_says_what_came_out(runs, finished):
     parent, summary = _parent(runs), json.loads(finished.reporting("summary.json").read_text())
     assert parent.data.tags["verdict"] == summary["sentence"]
+    digest = json.loads(finished.reporting("results_digest.json").read_text())["digest"]
+    assert parent.data.tags["results_digest"] == digest  # so that tables are told apart, and repeated ones found
     for arm, name in summary["best"].items():
         assert parent.data.tags[f"best_{arm}"] == (name or "none")
     note = parent.data.tags["mlflow.note.content"]

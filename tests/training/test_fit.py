@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.images.squares import squares_of
+from retrieval_vs_diffusion.training import fit as fit_module
 from retrieval_vs_diffusion.training.fit import Fitted, fit_classifier
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -18,7 +21,7 @@ NAMES = ("red", "blue")
 def fit(red_and_blue, device):
     originals, val = red_and_blue([0, 0, 1, 1], seed=1), red_and_blue([0, 1] * 10, seed=2)
 
-    def run(added=None, recipe=RECIPE, seed=0, mix="share", originals=originals) -> Fitted:
+    def run(added=None, recipe=RECIPE, seed=0, mix="share", originals=originals, val=val) -> Fitted:
         return fit_classifier(originals, added, val, NAMES, recipe, mix, device, seed)
 
     return run
@@ -75,6 +78,48 @@ def test_the_seed_also_decides_batches_and_crops(fit, trained):
 def test_the_same_seed_gives_the_same_history_and_another_gives_another(fit, fitted):
     pd.testing.assert_frame_equal(without_time(fit().history), without_time(fitted.history))
     assert not without_time(fit(seed=1).history).equals(without_time(fitted.history))
+
+
+@pytest.fixture(params=["noise", "wrong labels", "one image"])
+def other_val(request, red_and_blue) -> ImageTable:
+    """Validation images that have nothing to say of red and blue, or say the contrary."""
+    if request.param == "one image":
+        return red_and_blue([1], seed=7)
+    random = np.random.default_rng(7)
+    pixels = [random.integers(0, 256, (16, 16, 3), dtype=np.uint8) for _ in range(20)]
+    noise = ImageTable.from_rows(image_row(each, f"noise/{n}", label=n % 2) for n, each in enumerate(pixels))
+    right = red_and_blue([0, 1] * 10, seed=2).table.to_pylist()
+    wrong = ImageTable.from_rows({**row, "label": 1 - row["label"]} for row in right)
+    return noise if request.param == "noise" else wrong
+
+
+def weights_of(network: torch.nn.Module) -> str:
+    """A digest of all weights and running statistics, to the last bit."""
+    held = (value.contiguous().numpy().tobytes() for value in network.state_dict().values())
+    return hashlib.sha256(b"".join(held)).hexdigest()
+
+
+def test_validation_images_change_no_weight_whatever_they_show(fit, other_val, monkeypatch):
+    look, seen = fit_module._look, []
+
+    def recorded(network, images, labels):
+        figures = look(network, images, labels)
+        seen.append(weights_of(network))
+        return figures
+
+    monkeypatch.setattr(fit_module, "_look", recorded)
+    every_step = RECIPE.model_copy(update={"validation_looks": RECIPE.steps})
+    one, other = fit(recipe=every_step).history, fit(recipe=every_step, val=other_val).history
+    assert len(set(seen[:12])) == 12  # of twelve steps, each of which changes them
+    assert seen[:12] == seen[12:]  # bit by bit, running statistics of the normalisation too
+    assert one["train_loss"].tolist() == other["train_loss"].tolist()
+    assert one["val_loss"].tolist() != other["val_loss"].tolist()  # they are looked at
+
+
+def test_with_one_look_the_classifier_is_the_same_whatever_is_looked_at(fit, other_val):
+    once = RECIPE.model_copy(update={"validation_looks": 1})
+    one, other = fit(recipe=once), fit(recipe=once, val=other_val)
+    assert weights_of(one.classifier.network) == weights_of(other.classifier.network)
 
 
 def test_no_added_images_are_the_same_as_none(fit, fitted):

@@ -108,3 +108,12 @@ def test_added_images_with_wrong_labels_mislead_the_more_the_greater_their_share
 def test_nothing_is_drawn_at_random(fit, fitted):
     again = fit(added=ImageTable.from_rows([]))  # no images are the same as none
     pd.testing.assert_frame_equal(again.history.drop(columns="seconds"), fitted.history.drop(columns="seconds"))
+
+
+def test_validation_images_choose_among_the_fits_and_change_none(fit, fitted, red_and_blue):
+    swapped = ImageTable.from_rows(
+        {**row, "label": 1 - row["label"]} for row in red_and_blue([0, 1] * 10, seed=2).table.to_pylist()
+    )
+    other = fit(val=swapped).history
+    assert other["train_loss"].tolist() == fitted.history["train_loss"].tolist()  # of every C, in the last digit
+    assert other["val_loss"].tolist() != fitted.history["val_loss"].tolist()

@@ -34,6 +34,7 @@ def write_report(
     classes: pd.DataFrame,
     leaks: pd.DataFrame,
     screening_check: dict[str, Any],
+    results_digest: dict[str, Any],
     class_names: list[str],
     index_check: dict[str, Any] | None = None,
     added_images: pd.DataFrame | None = None,
@@ -47,6 +48,7 @@ def write_report(
         settings: as ``report_settings`` gives them.
         order: strategies in the order of the tables.
         leaderboard: and the other tables as their modules in ``comparison`` make them.
+        results_digest: as ``digest_results`` makes it.
         index_check: how well the index over the pool does, and what embedding it took; None where none was built.
         added_images: what of it was made with the present settings is shown.
         rows: ``results_of_<strategy>``, ``outcomes_of_<strategy>`` and ``examples_of_<strategy>``; None where
@@ -61,6 +63,7 @@ def write_report(
     from plotly.offline import get_plotlyjs
 
     from retrieval_vs_diffusion.comparison import report_rows
+    from retrieval_vs_diffusion.comparison.repeat_command import repeat_command
 
     there = [name for name in order if rows[f"results_of_{name}"] is not None]
     results = {name: rows[f"results_of_{name}"] for name in there}
@@ -80,7 +83,8 @@ def write_report(
     return environment.get_template("report.html").render(
         settings=settings,
         summary=summary,
-        command=settings["command"].format(rows="+".join(there)),
+        command=repeat_command(settings["repeat"], there),
+        results_digest=results_digest,
         board=report_rows.leaderboard_rows(leaderboard, costs, arms, summary, settings["published"]),
         pair=report_rows.pair_row(comparisons, summary),
         family=len(comparisons),

@@ -9,6 +9,7 @@ import numpy as np
 
 from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.comparison.outcomes import outcomes_table
+from retrieval_vs_diffusion.comparison.results_digest import digest_of_repetition
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models.cost_meter import Cost
 
@@ -73,6 +74,7 @@ def _repetition(number: str, artifacts: Mapping[str, Any]) -> dict[str, Any]:
         "diverged": learned.curve.diverged if learned else None,
         **_cost(artifacts[f"training_record_{number}"], steps, images, learned),
         "ledger": [step["classes"] for step in steps],
+        "digest": digest_of_repetition(images, predictions),
     }
 
 

@@ -109,7 +109,7 @@ def digest_of_code(function: Callable[..., Any]) -> str:
     while isinstance(function, functools.partial):
         bound.append([function.args, function.keywords])
         function = function.func
-    return digest(function.__qualname__, digest_of_module(function.__module__), bound, _library_versions())
+    return digest(function.__qualname__, digest_of_module(function.__module__), bound, library_versions())
 
 
 @functools.cache
@@ -171,7 +171,8 @@ def _source_of(module: str) -> Path | None:
 
 
 @functools.cache
-def _library_versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """The installed versions of the libraries that numbers change with."""
     installed = {}
     for library in _NUMERIC_LIBRARIES:
         try:

@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from retrieval_vs_diffusion.comparison import report
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.evaluate import comparing, nodes
+from retrieval_vs_diffusion.pipelines.evaluate import comparing, nodes, repeating
 from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.pipelines.steps import refused_output
@@ -163,6 +163,15 @@ def _comparison_nodes(study: Study) -> list[Node]:
             "check_screening",
         ),
     ]
+    made.append(
+        _comparison_node(
+            repeating.digest_results,
+            # Sorted: another order of the strategies is the same digest.
+            {"compute": "params:compute", "size_curve": f"{SIZE_CURVE}.outcomes", **dict(sorted(results.items()))},
+            "comparison.results_digest",
+            "digest_results",
+        )
+    )
     if study.parameters.judge.path is not None:
         checked = {"judge": "judge", "val": "target.val", "compute": "params:compute"}
         made.append(_comparison_node(nodes.check_judge, checked, "comparison.judge_check", "check_judge"))
@@ -178,7 +187,7 @@ def _report_node(study: Study, results: dict[str, str], outcomes: dict[str, str]
     order = list(study.strategies)
     tables = ("leaderboard", "comparisons", "size_curve", "summary", "sets", "ledger", "costs", "classes", "leaks")
     inputs = {
-        **{name: f"comparison.{name}" for name in (*tables, "screening_check")},
+        **{name: f"comparison.{name}" for name in (*tables, "screening_check", "results_digest")},
         "class_names": "target.classes",
         **({"index_check": INDEX_CHECK} if study.has_pool else {}),
         "added_images": "added_images.table",

@@ -16,6 +16,7 @@ class HeldBack:
     """The first held-back images of each class; their order is a random draw already."""
 
     needs: ClassVar[tuple[str, ...]] = ("held_back",)
+    class_fields: ClassVar[tuple[str, ...]] = ()  # labels alone; another name makes nothing here again
 
     def propose(
         self, wanted: Mapping[int, int], first: Mapping[int, int], surroundings: Surroundings
