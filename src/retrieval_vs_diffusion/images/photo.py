@@ -73,6 +73,8 @@ def _bytes_of(image: bytes | Path | None) -> bytes:
     if image is None:
         raise BrokenImageError("no image: the collection has none here")
     if isinstance(image, bytes):
+        if len(image) > LARGEST_BYTES:
+            raise BrokenImageError(f"too large: {len(image):,} bytes are more than {LARGEST_BYTES:,}")
         return image
     try:
         if not image.is_file():  # a pipe would be waited for

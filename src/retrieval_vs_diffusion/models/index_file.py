@@ -31,10 +31,10 @@ def read_index(path: str | Path, nprobe: int | None = None) -> Any:
         raise UserError(f"{path}: there is no such index file; name the file that faiss.write_index wrote")
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as unmapped:
+    except (RuntimeError, MemoryError) as unmapped:
         try:
             index = faiss.read_index(str(path))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             raise UserError(
                 f"{path}: FAISS {faiss.__version__} cannot read this index ({said_by_faiss(error)}); "
                 "give a whole file that faiss.write_index wrote"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,61 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.cell_values import check_batch, value_of
+from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD
 
+logger = logging.getLogger(__name__)
 ENDINGS = (".parquet", ".arrow", ".ipc", ".feather")
 ROWS_AT_ONCE = 32
 _FILE_MAGIC = b"ARROW1"
+
+
+class BrokenShardError(UserError):
+    """A file is damaged; others beside it may be whole."""
+
+
+class Shards:
+    """The whole ones among the files of a collection; of the others it is told and counted that they are broken.
+
+    Args:
+        path: a file, or a folder with files in it or in its folders.
+        faults: counts the broken ones.
+
+    Raises:
+        UserError: if there are no files, or none is whole.
+    """
+
+    def __init__(self, path: Path, faults: Counter[str]) -> None:
+        self._faults = faults
+        found = shards_in(path)
+        self._alone = len(found) == 1
+        self.files = [shard for shard in found if self._is_whole(shard)]
+        if not self.files:
+            schema_of(found[0])  # which says what is wrong with it
+
+    def rows(
+        self, shard: Path, columns: Sequence[str], wanted: Callable[[int], bool] | None = None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """As ``batches_of``; where damage shows later, the rows before it, unless the file is the only one."""
+        try:
+            yield from batches_of(shard, columns, wanted)
+        except BrokenShardError as error:
+            if self._alone:
+                raise
+            self._count(error)
+
+    def _is_whole(self, shard: Path) -> bool:
+        try:
+            schema_of(shard)
+        except BrokenShardError as error:
+            if not self._alone:
+                self._count(error)
+            return False
+        return True
+
+    def _count(self, error: BrokenShardError) -> None:
+        self._faults[BROKEN_SHARD] += 1
+        logger.warning("%s", error)
 
 
 def shards_in(path: Path) -> list[Path]:
@@ -42,7 +95,7 @@ def schema_of(shard: Path) -> pa.Schema:
     """The columns of a file; its rows are not read.
 
     Raises:
-        UserError: if it is no whole Parquet or Arrow file.
+        BrokenShardError: if it is no whole Parquet or Arrow file.
     """
     try:
         if shard.suffix.lower() == ".parquet":
@@ -89,7 +142,7 @@ def batches_of(
         wanted: by row number whether the row is wanted; row groups without one are not read. None for all.
 
     Raises:
-        UserError: if the file is damaged.
+        BrokenShardError: if the file is damaged.
     """
     start = 0
     try:
@@ -104,18 +157,19 @@ def batches_of(
 
 def class_names_in(schema: pa.Schema, column: str) -> list[str] | None:
     """Names of a column's integers, as ``datasets`` keeps them beside the table; None where there are none."""
-    feature = hugging_face_features(schema).get(column)
-    names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+    feature = hugging_face_features(schema).get(column, {})
+    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
     return [str(name) for name in names] if isinstance(names, list) else None
 
 
-def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
+def hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """What ``datasets`` says of the columns; nothing where it did not write the file."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
-    return features if isinstance(features, dict) else {}
+    described = features.items() if isinstance(features, dict) else ()
+    return {name: feature for name, feature in described if isinstance(feature, dict)}
 
 
 def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:
@@ -138,7 +192,7 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
         else:
             batches = iter(pa.ipc.open_stream(file))
         for batch in batches:
-            yield batch.num_rows, lambda batch=batch: _slices(batch.select(columns))  # type: ignore[misc]
+            yield batch.num_rows, lambda batch=batch: _slices(check_batch(batch.select(columns)))  # type: ignore[misc]
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -153,7 +207,7 @@ def _rows(
     for batch in batches:
         for within in range(batch.num_rows):
             if wanted is None or wanted(start + within):
-                yield start + within, {name: batch.column(name)[within].as_py() for name in batch.schema.names}
+                yield start + within, {name: value_of(batch.column(name)[within]) for name in batch.schema.names}
         start += batch.num_rows
 
 
@@ -166,6 +220,6 @@ def _is_hidden(path: Path) -> bool:
     return any(step.startswith(".") for step in path.parts)
 
 
-def _unreadable(shard: Path, error: Exception) -> UserError:
+def _unreadable(shard: Path, error: Exception) -> BrokenShardError:
     reason = " ".join(str(error).split())
-    return UserError(f"{shard}: is no whole Parquet or Arrow file ({reason[:200]}); bring it again")
+    return BrokenShardError(f"{shard}: is no whole Parquet or Arrow file ({reason[:200]}); bring it again")
