@@ -113,4 +113,4 @@ def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
     if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
         grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # which copies what is RGB already

@@ -177,11 +177,15 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
     if shard.suffix.lower() == ".parquet":
         # Without pre-buffering, and with a buffer, a column chunk of gigabytes is read page by page.
         with pq.ParquetFile(shard, pre_buffer=False, buffer_size=1 << 20) as file:
+            # A value that all rows of a chunk share is stored once, and takes its memory for each row that is read: of
+            # images one comes after the other, which takes no longer.
+            heavy = any(_may_be_heavy(file.schema_arrow.field(name).type) for name in columns)
+            rows = 1 if heavy else ROWS_AT_ONCE
             for group in range(file.num_row_groups):
                 yield (
                     file.metadata.row_group(group).num_rows,
                     lambda group=group: file.iter_batches(  # type: ignore[misc]
-                        ROWS_AT_ONCE, row_groups=[group], columns=columns, use_threads=False
+                        rows, row_groups=[group], columns=columns, use_threads=False
                     ),
                 )
         return
@@ -193,6 +197,10 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
             batches = iter(pa.ipc.open_stream(file))
         for batch in batches:
             yield batch.num_rows, lambda batch=batch: _slices(check_batch(batch.select(columns)))  # type: ignore[misc]
+
+
+def _may_be_heavy(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_nested(kind)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

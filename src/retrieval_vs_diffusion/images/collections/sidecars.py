@@ -51,7 +51,7 @@ def probability(value: Any) -> float | None:
     try:
         number = float(value)
     except OverflowError:  # JSON's whole numbers have no end
-        number = math.copysign(math.inf, value)
+        number = math.inf if value > 0 else -math.inf
     return None if math.isnan(number) else number
 
 

@@ -42,8 +42,8 @@ def tar_members(
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r|", tarinfo=_Header) as archive:
             while (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # or it remembers all of them
-                if archive.offset >= length + _BLOCK:  # `tarfile` would look for its end for hours
-                    raise tarfile.ReadError("a member that is larger than the archive")
+                if member.size < 0 or archive.offset >= length + _BLOCK:  # `tarfile` would look for its end for hours
+                    raise tarfile.ReadError("a member that is no part of the archive")
                 if member.isdir():
                     continue
                 name = PurePosixPath(member.name)

@@ -119,8 +119,9 @@ class HuggingFace:
         if self.path is not None:
             return (self.path,)
         from datasets import config
+        from huggingface_hub.constants import HF_HUB_CACHE
 
-        return tuple(Path(place) for place in (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, config.HF_HUB_CACHE))
+        return tuple(Path(place) for place in (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, HF_HUB_CACHE))
 
     def _not_loaded(self, error: Exception) -> str:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
