@@ -10,6 +10,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss
 
 logger = logging.getLogger(__name__)
+_LEAST_LIMIT = 2**26  # bytes
 
 
 def read_index(path: str | Path, nprobe: int | None = None) -> Any:
@@ -30,10 +31,10 @@ def read_index(path: str | Path, nprobe: int | None = None) -> Any:
     if not Path(path).is_file():
         raise UserError(f"{path}: there is no such index file; name the file that faiss.write_index wrote")
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        index = _read(Path(path), faiss.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as unmapped:
         try:
-            index = faiss.read_index(str(path))
+            index = _read(Path(path), 0)
         except (RuntimeError, MemoryError) as error:
             raise UserError(
                 f"{path}: FAISS {faiss.__version__} cannot read this index ({said_by_faiss(error)}); "
@@ -44,6 +45,21 @@ def read_index(path: str | Path, nprobe: int | None = None) -> Any:
     if nprobe is not None and lists is not None:
         lists.nprobe = min(nprobe, lists.nlist)
     return index
+
+
+def _read(path: Path, flags: int) -> Any:
+    """Read a file whose parts are not far larger than it: FAISS takes the memory it is told before it reads."""
+    import faiss
+
+    size = max(4 * path.stat().st_size, _LEAST_LIMIT)  # of half a file FAISS shall find the end, and say so
+    before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
+    faiss.set_deserialization_vector_byte_limit(size)
+    faiss.set_deserialization_loop_limit(size)
+    try:
+        return faiss.read_index(str(path), flags)
+    finally:
+        faiss.set_deserialization_vector_byte_limit(before[0])
+        faiss.set_deserialization_loop_limit(before[1])
 
 
 def write_index(faiss_index: Any, path: str | Path) -> None:
