@@ -326,3 +326,20 @@ def test_names_without_end_and_links_in_a_circle_are_files_that_are_not_there(tm
     stream = CaptionedImages(path=tmp_path).read()
     assert [row["caption"] for row in stream] == ["c"]
     assert stream.ledger["reasons"] == {"no such file": 3, "cannot be opened": 1}
+
+
+@pytest.mark.parametrize("name", [b"capti", b"bytes"], ids=["a column", "within a column"])
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_name_of_a_column_that_is_no_utf8_is_a_broken_shard(ending, name, tmp_path):
+    """Found by the fuzz: any look at the names raised."""
+    cells = pa.array([{"bytes": image, "path": None} for image in IMAGES], STRUCT)
+    table = pa.table({"image": cells, "caption": list("abcd")})
+    path = tmp_path / f"0.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, path, store_schema=False)
+    else:
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:]))
+    with pytest.raises(UserError, match=r"0.\w+: is no whole Parquet or Arrow file"):
+        samples(Parquet(path))

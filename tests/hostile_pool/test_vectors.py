@@ -248,3 +248,13 @@ def test_half_a_pair_is_no_caption_of_parquet_but_of_json():
     assert json.loads(json.dumps(HALF_PAIR.text)) == HALF_PAIR.text
     with pytest.raises(UnicodeEncodeError):
         pa.array([HALF_PAIR.text])
+
+
+def test_a_name_of_a_column_of_links_that_is_no_utf8_is_told(tmp_path):
+    """Found by the fuzz."""
+    reader = pool_of(tmp_path, saved(GOOD))
+    path = tmp_path / "metadata/metadata_0.parquet"
+    pq.write_table(pa.table({"url": list("abcd"), "caption": list("abcd")}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"capti", b"\xffapti"))
+    with pytest.raises(UserError, match=r"metadata_0.parquet: is no whole Parquet file"):
+        reader.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD
 logger = logging.getLogger(__name__)
 ENDINGS = (".parquet", ".arrow", ".ipc", ".feather")
 ROWS_AT_ONCE = 32
+DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, RecursionError)  # what Arrow raises on a file that has some
 _FILE_MAGIC = b"ARROW1"
 
 
@@ -98,12 +99,11 @@ def schema_of(shard: Path) -> pa.Schema:
         BrokenShardError: if it is no whole Parquet or Arrow file.
     """
     try:
-        if shard.suffix.lower() == ".parquet":
-            return pq.read_schema(shard)
-        with pa.memory_map(str(shard)) as file:
-            return (pa.ipc.open_file(file) if _is_file_format(shard) else pa.ipc.open_stream(file)).schema
-    except (pa.ArrowException, OSError) as error:
+        schema = _schema_of(shard)
+        _check_names(schema)
+    except DAMAGE as error:
         raise _unreadable(shard, error) from error
+    return schema
 
 
 def common_schema(shards: Sequence[Path], columns: Sequence[str]) -> pa.Schema:
@@ -151,7 +151,7 @@ def batches_of(
             start += rows
             if wanted is None or any(map(wanted, numbers)):
                 yield from _rows(read(), numbers, wanted)
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise _unreadable(shard, error) from error
 
 
@@ -170,6 +170,20 @@ def hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
         return {}
     described = features.items() if isinstance(features, dict) else ()
     return {name: feature for name, feature in described if isinstance(feature, dict)}
+
+
+def _schema_of(shard: Path) -> pa.Schema:
+    if shard.suffix.lower() == ".parquet":
+        return pq.read_schema(shard)
+    with pa.memory_map(str(shard)) as file:
+        return (pa.ipc.open_file(file) if _is_file_format(shard) else pa.ipc.open_stream(file)).schema
+
+
+def _check_names(fields: Iterable[pa.Field]) -> None:
+    """Look at all names, within columns too: one that is no UTF-8 raises whenever it is looked at."""
+    for field in fields:
+        _ = field.name
+        _check_names(field.type.field(number) for number in range(field.type.num_fields))
 
 
 def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:

@@ -9,12 +9,10 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.cell_values import check_batch, value_of
 from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
-from retrieval_vs_diffusion.images.collections.record_batches import ROWS_AT_ONCE
+from retrieval_vs_diffusion.images.collections.record_batches import DAMAGE, ROWS_AT_ONCE
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -81,7 +79,7 @@ class HuggingFace:
                     number, row = next(rows)
                 except StopIteration:
                     break
-                except (pa.ArrowException, OSError, IndexError) as error:
+                except (*DAMAGE, IndexError) as error:
                     reason = " ".join(str(error).split())[:200]
                     raise UserError(f"{place}: is damaged ({reason}); save it again") from error
                 yield columns.sample(f"{split}/{number}", row, place, part_named(split), self._folders())

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.plain_text import plain, plain_caption
+from retrieval_vs_diffusion.images.collections.record_batches import DAMAGE
 from retrieval_vs_diffusion.images.downloads.embedding_files import check_pairs, in_order
 from retrieval_vs_diffusion.images.downloads.link_columns import Link, LinkColumns, find_columns, read_links
 from retrieval_vs_diffusion.images.image_stream import ImageStream
@@ -109,7 +109,7 @@ class LinkedImages:
                         "source": None if link.url is None else plain(link.url),
                         "refused": refused,
                     }
-            except (pa.ArrowException, OSError) as error:
+            except DAMAGE as error:
                 raise UserError(_unreadable(path, error)) from error
             if rows != _rows(path):  # what follows would have the embeddings of other rows
                 raise UserError(f"{path}: says that it has {_rows(path):,} rows and has {rows:,}; bring it again")
@@ -131,7 +131,7 @@ class LinkedImages:
     def _columns(self, path: Path) -> LinkColumns:
         try:
             schema = pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGE as error:
             raise UserError(_unreadable(path, error)) from error
         return find_columns(path, schema, self.url_column, self.caption_column)
 
@@ -173,7 +173,7 @@ _COUNTED = {"no url": "no_url", "unsafe": "unsafe", "watermark": "watermarked", 
 def _rows(path: Path) -> int:
     try:
         return pq.read_metadata(path).num_rows
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise UserError(_unreadable(path, error)) from error
 
 

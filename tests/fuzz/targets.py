@@ -1,0 +1,355 @@
+"""What is fuzzed: each reader of files that come from anywhere, with whole files to begin from.
+
+A target is called with bytes. It may raise what its reader documents; anything else is a crash.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrieval_vs_diffusion.catalog.pool_datasets import TakedownDataset
+from retrieval_vs_diffusion.errors import UserError, find_user_error
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.class_naming import class_names_of
+from retrieval_vs_diffusion.images.codec import BrokenImageError
+from retrieval_vs_diffusion.images.collections.plain_text import plain_caption
+from retrieval_vs_diffusion.images.collections.sidecars import described
+from retrieval_vs_diffusion.images.downloads.addresses import RefusedAddressError, follow, parse
+from retrieval_vs_diffusion.images.downloads.pictures import NoPictureError, prepare
+from retrieval_vs_diffusion.images.downloads.store import DownloadStore
+from retrieval_vs_diffusion.images.folder_names import folder_names
+from retrieval_vs_diffusion.images.formats.captions_csv import CaptionsCsv
+from retrieval_vs_diffusion.images.formats.class_folders import ClassFolders
+from retrieval_vs_diffusion.images.formats.detect import detect
+from retrieval_vs_diffusion.images.formats.hugging_face import HuggingFace
+from retrieval_vs_diffusion.images.formats.image_folder import ImageFolder
+from retrieval_vs_diffusion.images.formats.img2dataset_files import Img2datasetFiles
+from retrieval_vs_diffusion.images.formats.img2dataset_parquet import Img2datasetParquet
+from retrieval_vs_diffusion.images.formats.labels_csv import LabelsCsv
+from retrieval_vs_diffusion.images.formats.parquet import Parquet
+from retrieval_vs_diffusion.images.formats.web_dataset import WebDataset
+from retrieval_vs_diffusion.images.image_files import read_image
+from retrieval_vs_diffusion.images.photo import photo_row
+from retrieval_vs_diffusion.images.readers.linked_images import LinkedImages
+from retrieval_vs_diffusion.images.sample import Sample
+from retrieval_vs_diffusion.models.clip_folder import CONFIGURATION, WEIGHTS, text_configuration
+from retrieval_vs_diffusion.models.embeddings import embeddings_of_files
+from retrieval_vs_diffusion.models.safetensors_header import read_header
+from retrieval_vs_diffusion.models.vector_index import refer_to_index
+from retrieval_vs_diffusion.strategies.class_table import read_class_table
+
+Seeds = Callable[[], list[bytes]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that reads.
+
+    Args:
+        run: reads the bytes.
+        seeds: makes whole files, from which the fuzzer begins.
+    """
+
+    run: Callable[[bytes], object]
+    seeds: Seeds
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty one, in memory where that can be."""
+    place = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def in_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], None]:
+    """A target that reads the bytes from a file of this name; ``read`` has the path of its folder."""
+
+    def run(data: bytes) -> None:
+        with folder() as place:
+            file = place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+            with suppress(UserError):
+                read(place)
+
+    return run
+
+
+def collection(form: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Goes through a collection as a reader does: entries, then samples with their images."""
+
+    def read(place: Path) -> None:
+        built = form(place)
+        for sample in built.entries():
+            _check(sample)
+        for sample in built.samples(None, Counter()):
+            _check(sample)
+            with suppress(BrokenImageError):
+                photo_row(sample, 64, caption=plain_caption(sample.caption or ""))
+
+    return read
+
+
+def _check(sample: Sample) -> None:
+    assert isinstance(sample.key, str)
+    assert sample.label is None or isinstance(sample.label, str)
+    assert sample.caption is None or isinstance(sample.caption, str)
+    assert sample.unsafe is None or isinstance(sample.unsafe, float)
+
+
+def picture(data: bytes) -> None:
+    for read in (codec.decode, read_image, lambda each: photo_row(Sample("a", each), 64)):
+        with suppress(BrokenImageError):
+            read(data)
+
+
+def downloaded(data: bytes) -> None:
+    with suppress(NoPictureError):
+        prepare(data, 64)
+
+
+def sidecars(data: bytes) -> None:
+    parts = data.split(b"\xff\xfe", 2)
+    sample = described("a", dict(zip((".json", ".txt", ".cls"), parts, strict=False)), Counter(), "b", "label")
+    if sample is not None:
+        _check(sample)
+        plain_caption(sample.caption or "").encode()
+
+
+def names(data: bytes) -> None:
+    labels = data.decode("utf-8", errors="surrogateescape").split("\n")
+    with suppress(UserError):
+        class_names = list(class_names_of(labels).values())
+        assert len(set(folder_names(class_names))) == len(class_names)
+
+
+def address(data: bytes) -> None:
+    first, _, second = data.decode("utf-8", errors="replace").partition("\n")
+    with suppress(RefusedAddressError):
+        follow(parse(first, ("http", "https")), second, ("http", "https"))
+    with suppress(RefusedAddressError):
+        parse(second, ("http", "https"))
+
+
+def folders(data: bytes) -> None:
+    """Each line is the path of a file, in which stands the line."""
+    with folder() as place:
+        for line in data.split(b"\n")[:20]:
+            path = os.path.join(os.fsencode(place), line.replace(b"\0", b"").lstrip(b"/"))
+            if b".." in path.split(b"/"):
+                continue
+            with suppress(OSError):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "wb") as file:
+                    file.write(line)
+        for form in (ClassFolders, ImageFolder, Img2datasetFiles):
+            with suppress(UserError):
+                collection(form)(place)
+        for kind in ("target", "pool"):
+            with suppress(UserError):
+                detect(place, kind)
+
+
+def takedown(place: Path) -> None:
+    try:
+        TakedownDataset(filepath=str(place / "a.txt")).load()
+    except Exception as error:
+        if find_user_error(error) is None:
+            raise
+
+
+def saved_data_set(data: bytes) -> None:
+    """The first part of the bytes is the data, the others what is said of it."""
+    from datasets import disable_progress_bars
+
+    disable_progress_bars()
+    table, *said = data.split(b"\n\x1e\n")
+    with folder() as place:
+        for name, content in zip(("data-0.arrow", "state.json", "dataset_info.json"), (table, *said), strict=False):
+            (place / name).write_bytes(content)
+        with suppress(UserError):
+            collection(lambda path: HuggingFace(path=path))(place)
+
+
+def links(data: bytes) -> None:
+    table, _, vectors = data.partition(b"\n\x1e\n")
+    with folder() as place:
+        for name, content in {"metadata/metadata_0.parquet": table, "img_emb/img_emb_0.npy": vectors}.items():
+            (place / name).parent.mkdir()
+            (place / name).write_bytes(content)
+        with suppress(UserError):
+            for row in LinkedImages(path=place, similarity_from=None).read():
+                (row["caption"] or "").encode()
+
+
+def index(data: bytes) -> None:
+    import numpy as np
+
+    with folder() as place:
+        (place / "a.index").write_bytes(data)
+        np.save(place / "a.npy", _vectors())
+        with suppress(UserError):
+            found = refer_to_index(place / "a.index", embeddings_of_files([place / "a.npy"], "clip"))
+            found.search(_vectors()[:3], 2)
+
+
+def vectors(place: Path) -> None:
+    made = embeddings_of_files([place / "0.npy"], "clip")
+    for batch in made.batches(64):
+        assert abs(batch).max(initial=0) < 1.1
+
+
+def weights(place: Path) -> None:
+    read_header(place / "a.safetensors", "x")
+
+
+def configuration(place: Path) -> None:
+    (place / WEIGHTS).write_bytes(b"")
+    text_configuration(place)
+
+
+def _vectors():
+    import numpy as np
+
+    drawn = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def _pictures() -> list[bytes]:
+    from tests.hostile_pool.corpus import all_pictures
+
+    return [each.data for each in all_pictures() if len(each.data) < 20_000]
+
+
+def _packed(form: str, file: str) -> Seeds:
+    def seeds() -> list[bytes]:
+        from tests.hostile_pool.containers import POOLS, Entry
+        from tests.images.made_collections import encoded
+
+        entries = [Entry(f"{number}.png", encoded(number), f"caption {number}") for number in range(3)]
+        with folder() as place:
+            POOLS[form](place, entries)
+            return [(place / file).read_bytes()]
+
+    return seeds
+
+
+def _archives() -> list[bytes]:
+    from tests.hostile_pool.test_archives import END, FIRST, LAST, MEMBERS
+
+    packed = [FIRST + member + LAST + END for member, _ in MEMBERS.values() if len(member) < 20_000]
+    return [*packed, *_packed("web_dataset", "train-0.tar")()]
+
+
+def _saved_data_set() -> list[bytes]:
+    from tests.hostile_pool.containers import Entry, hugging_face
+    from tests.images.made_collections import encoded
+
+    with folder() as place:
+        hugging_face(place, [Entry(f"{number}.png", encoded(number), f"caption {number}") for number in range(2)])
+        files = [(place / "train" / name).read_bytes() for name in ("data-0.arrow", "state.json", "dataset_info.json")]
+    return [b"\n\x1e\n".join(files)]
+
+
+def _links() -> list[bytes]:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, array = io.BytesIO(), io.BytesIO()
+    pq.write_table(pa.table({"url": ["http://a/"] * 2, "caption": ["a", "b"], "punsafe": [0.1, 0.9]}), table)
+    np.save(array, np.eye(2, 4, dtype=np.float16))
+    return [table.getvalue() + b"\n\x1e\n" + array.getvalue()]
+
+
+def _downloads() -> list[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = io.BytesIO()
+    rows = {"url": ["a", "b"], "key": ["0", "1"], "status": ["success", "failed_to_download"], "error_message": [None, "x"]}
+    pq.write_table(pa.table(rows), table)
+    return [table.getvalue()]
+
+
+def _indexes() -> list[bytes]:
+    import faiss
+
+    made = []
+    for factory in ("Flat", "IVF4,Flat", "HNSW8,Flat", "SQ8", "IVF4,SQ4"):
+        built = faiss.index_factory(8, factory, faiss.METRIC_INNER_PRODUCT)
+        built.train(_vectors())
+        built.add(_vectors())
+        made.append(faiss.serialize_index(built).tobytes())
+    return made
+
+
+def _arrays() -> list[bytes]:
+    from tests.hostile_pool.test_vectors import FILES, GOOD, saved
+
+    return [saved(GOOD), saved(GOOD.astype("f4")), *(each for each in FILES.values() if len(each) < 5_000)]
+
+
+def _texts(*texts: str) -> Seeds:
+    return lambda: [text.encode() for text in texts]
+
+
+def _lists() -> list[bytes]:
+    from tests.hostile_pool.test_tables import CSVS
+
+    rows = "path,label,caption,split\na.png,cat,a,train\n/b.png,dog,\"b, c\",test\n"
+    return [rows.encode(), b"class,name,definition\ncat,a,b\n", *(each for each in CSVS.values() if len(each) < 5_000)]
+
+
+def _weights() -> list[bytes]:
+    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"b": "c"}}).encode()
+    return [struct.pack("<Q", len(header)) + header + bytes(8)]
+
+
+_JSON = '{"caption": "a", "url": "b", "punsafe": 0.1, "pwatermark": 1, "status": "success", "label": 3}\ufffftext\ufffflabel'
+_CONFIGURATION = '{"model_cfg": {"embed_dim": 4, "text_cfg": {"context_length": 8, "hf_tokenizer_name": "x"}}}'
+
+TARGETS: dict[str, Target] = {
+    "picture": Target(picture, _pictures),
+    "downloaded_picture": Target(downloaded, _pictures),
+    "web_dataset": Target(in_file("0.tar", collection(WebDataset)), _archives),
+    "sidecars": Target(sidecars, lambda: [_JSON.encode().replace("\uffff".encode(), b"\xff\xfe")]),
+    "labels_csv": Target(in_file("a.csv", collection(LabelsCsv)), _lists),
+    "captions_csv": Target(
+        in_file("a.tsv", collection(CaptionsCsv)), lambda: [each.replace(b",", b"\t") for each in _lists()]
+    ),
+    "class_table": Target(in_file("a.csv", lambda place: read_class_table(place / "a.csv")), _lists),
+    "takedown": Target(in_file("a.txt", takedown), _texts("# list\nhttp://a/b\na/b.png\n")),
+    "parquet": Target(in_file("0.parquet", collection(Parquet)), _packed("parquet", "train-0.parquet")),
+    "arrow": Target(in_file("0.arrow", collection(Parquet)), _packed("arrow", "train-0.arrow")),
+    "img2dataset_parquet": Target(
+        in_file("0.parquet", collection(Img2datasetParquet)), _packed("img2dataset_parquet", "00000.parquet")
+    ),
+    "hugging_face": Target(saved_data_set, _saved_data_set),
+    "folders": Target(folders, _texts("train/cat/a.png\ntest/dog/b.jpg\n00000/1.jpg\n00000/1.json", "a.csv\nb.parquet")),
+    "links": Target(links, _links),
+    "downloads": Target(
+        in_file("00000.parquet", lambda place: DownloadStore(place).find(["a", "b"])), _downloads
+    ),
+    "embeddings": Target(in_file("0.npy", vectors), _arrays),
+    "index": Target(index, _indexes),
+    "weights": Target(in_file("a.safetensors", weights), _weights),
+    "clip_configuration": Target(in_file(CONFIGURATION, configuration), _texts(_CONFIGURATION)),
+    "names": Target(names, _texts("cat\ndog", "n01440764\n001.ak47-101", "..\ncon\n\udfff".encode("utf-8", "replace").decode())),
+    "address": Target(address, _texts("http://a.example:80/b\n/c", "https://[::1]/\n//user@x", "file:///etc\nhttp://\u00e9/")),
+}
+
+__all__ = ["TARGETS", "Target"]
