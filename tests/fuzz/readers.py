@@ -20,7 +20,15 @@ from pathlib import Path
 KEPT = Path("build/fuzz")
 SECONDS_PER_INPUT, MEGABYTES, LONGEST = 10, 2048, 32_768
 # Whose branches guide the fuzzer: all that is Python on the way of a file.
-_GUIDED_BY = ["retrieval_vs_diffusion", "PIL", "tarfile", "csv", "json", "numpy.lib._format_impl", "numpy.lib._npyio_impl"]
+_GUIDED_BY = [
+    "retrieval_vs_diffusion",
+    "PIL",
+    "tarfile",
+    "csv",
+    "json",
+    "numpy.lib._format_impl",
+    "numpy.lib._npyio_impl",
+]
 
 
 @dataclass(frozen=True)

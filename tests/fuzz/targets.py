@@ -280,7 +280,12 @@ def _downloads() -> list[bytes]:
     import pyarrow.parquet as pq
 
     table = io.BytesIO()
-    rows = {"url": ["a", "b"], "key": ["0", "1"], "status": ["success", "failed_to_download"], "error_message": [None, "x"]}
+    rows = {
+        "url": ["a", "b"],
+        "key": ["0", "1"],
+        "status": ["success", "failed_to_download"],
+        "error_message": [None, "x"],
+    }
     pq.write_table(pa.table(rows), table)
     return [table.getvalue()]
 
@@ -310,23 +315,25 @@ def _texts(*texts: str) -> Seeds:
 def _lists() -> list[bytes]:
     from tests.hostile_pool.test_tables import CSVS
 
-    rows = "path,label,caption,split\na.png,cat,a,train\n/b.png,dog,\"b, c\",test\n"
+    rows = 'path,label,caption,split\na.png,cat,a,train\n/b.png,dog,"b, c",test\n'
     return [rows.encode(), b"class,name,definition\ncat,a,b\n", *(each for each in CSVS.values() if len(each) < 5_000)]
 
 
 def _weights() -> list[bytes]:
-    header = json.dumps({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"b": "c"}}).encode()
+    header = json.dumps(
+        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"b": "c"}}
+    ).encode()
     return [struct.pack("<Q", len(header)) + header + bytes(8)]
 
 
-_JSON = '{"caption": "a", "url": "b", "punsafe": 0.1, "pwatermark": 1, "status": "success", "label": 3}\ufffftext\ufffflabel'
+_JSON = b'{"caption": "a", "url": "b", "punsafe": 0.1, "pwatermark": 1, "status": "success", "label": 3}'
 _CONFIGURATION = '{"model_cfg": {"embed_dim": 4, "text_cfg": {"context_length": 8, "hf_tokenizer_name": "x"}}}'
 
 TARGETS: dict[str, Target] = {
     "picture": Target(picture, _pictures),
     "downloaded_picture": Target(downloaded, _pictures),
     "web_dataset": Target(in_file("0.tar", collection(WebDataset)), _archives),
-    "sidecars": Target(sidecars, lambda: [_JSON.encode().replace("\uffff".encode(), b"\xff\xfe")]),
+    "sidecars": Target(sidecars, lambda: [_JSON + b"\xff\xfetext\xff\xfelabel"]),
     "labels_csv": Target(in_file("a.csv", collection(LabelsCsv)), _lists),
     "captions_csv": Target(
         in_file("a.tsv", collection(CaptionsCsv)), lambda: [each.replace(b",", b"\t") for each in _lists()]
@@ -339,17 +346,21 @@ TARGETS: dict[str, Target] = {
         in_file("0.parquet", collection(Img2datasetParquet)), _packed("img2dataset_parquet", "00000.parquet")
     ),
     "hugging_face": Target(saved_data_set, _saved_data_set),
-    "folders": Target(folders, _texts("train/cat/a.png\ntest/dog/b.jpg\n00000/1.jpg\n00000/1.json", "a.csv\nb.parquet")),
-    "links": Target(links, _links),
-    "downloads": Target(
-        in_file("00000.parquet", lambda place: DownloadStore(place).find(["a", "b"])), _downloads
+    "folders": Target(
+        folders, _texts("train/cat/a.png\ntest/dog/b.jpg\n00000/1.jpg\n00000/1.json", "a.csv\nb.parquet")
     ),
+    "links": Target(links, _links),
+    "downloads": Target(in_file("00000.parquet", lambda place: DownloadStore(place).find(["a", "b"])), _downloads),
     "embeddings": Target(in_file("0.npy", vectors), _arrays),
     "index": Target(index, _indexes),
     "weights": Target(in_file("a.safetensors", weights), _weights),
     "clip_configuration": Target(in_file(CONFIGURATION, configuration), _texts(_CONFIGURATION)),
-    "names": Target(names, _texts("cat\ndog", "n01440764\n001.ak47-101", "..\ncon\n\udfff".encode("utf-8", "replace").decode())),
-    "address": Target(address, _texts("http://a.example:80/b\n/c", "https://[::1]/\n//user@x", "file:///etc\nhttp://\u00e9/")),
+    "names": Target(
+        names, _texts("cat\ndog", "n01440764\n001.ak47-101", "..\ncon\n\udfff".encode("utf-8", "replace").decode())
+    ),
+    "address": Target(
+        address, _texts("http://a.example:80/b\n/c", "https://[::1]/\n//user@x", "file:///etc\nhttp://\u00e9/")
+    ),
 }
 
 __all__ = ["TARGETS", "Target"]

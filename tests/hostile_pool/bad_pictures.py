@@ -84,7 +84,14 @@ def _other_formats() -> Iterator[Picture]:
 def _cut() -> Iterator[Picture]:
     """Files whose download broke off."""
     photo = Image.fromarray(noise(610, 100, 100))
-    for kind, ending in {"PNG": "png", "JPEG": "jpg", "WEBP": "webp", "GIF": "gif", "TIFF": "tif", "BMP": "bmp"}.items():
+    for kind, ending in {
+        "PNG": "png",
+        "JPEG": "jpg",
+        "WEBP": "webp",
+        "GIF": "gif",
+        "TIFF": "tif",
+        "BMP": "bmp",
+    }.items():
         whole = saved(photo, kind)
         yield Picture(f"half.{ending}", whole[: len(whole) // 2], reason=NOT_WHOLE)
         yield Picture(f"start.{ending}", whole[:9], reason=NOT_WHOLE if kind == "JPEG" else NOT_OURS)

@@ -70,7 +70,7 @@ def good_pixels(number: int) -> np.ndarray:
 
 CAPTIONS = (
     Caption("a megabyte", "word " * 200_000, ("word " * 2_000)),  # 10,000 characters, the last one a blank
-    Caption("markup", "<script>alert(1)</script> & <b>\"bold\"</b>", "<script>alert(1)</script> & <b>\"bold\"</b>"),
+    Caption("markup", '<script>alert(1)</script> & <b>"bold"</b>', '<script>alert(1)</script> & <b>"bold"</b>'),
     Caption("control characters", "a\x01\x02 \x1b[31mred\x7f\x9b dog", "a [31mred dog"),
     Caption("zero bytes", "a\0 d\0o\0g", "a dog"),
     Caption("lines", " a\r\n\tdog\x0b\non grass\u2028", "a dog on grass"),

@@ -150,7 +150,9 @@ def _with_something_else() -> Iterator[Picture]:
     yield Picture("then_a_page.png", saved(plain(401), "PNG") + b"<script>alert(1)</script>" * 50, noise(401))
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Comment", "<script>alert(1)</script>")
-    texts.add_itxt("XML:com.adobe.xmp", "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><x>&a;</x>")
+    texts.add_itxt(
+        "XML:com.adobe.xmp", "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]><x>&a;</x>"
+    )
     yield Picture("with_markup.png", saved(plain(402), "PNG", pnginfo=texts), noise(402))
     noted = saved(Image.fromarray(smooth(403)), "JPEG", quality=98, comment=b"<html>" * 10_000)
     yield Picture("with_a_long_comment.jpg", noted, smooth(403), off_by=3)

@@ -135,7 +135,14 @@ def test_a_takedown_list_of_odd_lines_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     "table",
-    [b"class\ncaf\xe9", "class\na".encode("utf-16"), b'class\n"a', b"class,class\na,b", pickle.dumps(Canary()), bytes(99)],
+    [
+        b"class\ncaf\xe9",
+        "class\na".encode("utf-16"),
+        b'class\n"a',
+        b"class,class\na,b",
+        pickle.dumps(Canary()),
+        bytes(99),
+    ],
     ids=range(6),
 )
 def test_a_class_table_of_odd_bytes_is_refused_in_one_line(table, tmp_path):

@@ -115,7 +115,9 @@ def test_two_pictures_of_one_name_are_one_sample(tmp_path):
 
 
 def test_a_column_that_is_there_twice_is_told(tmp_path):
-    table = pa.table([pa.array(IMAGES), pa.array(list("abcd")), pa.array(list("efgh"))], ["image", "caption", "caption"])
+    table = pa.table(
+        [pa.array(IMAGES), pa.array(list("abcd")), pa.array(list("efgh"))], ["image", "caption", "caption"]
+    )
     pq.write_table(table, tmp_path / "0.parquet")
     with pytest.raises(UserError, match=r'0.parquet: has the column "caption" more than once'):
         samples(Parquet(tmp_path))
@@ -195,7 +197,9 @@ def test_a_file_that_claims_more_rows_than_it_has_is_told(tmp_path):
         assert [each.caption for each in found] == list("abcde")
 
 
-@pytest.mark.parametrize("said", [b'{"a":' * 100_000, b"[]", b'{"info":{"features":{"image":[1],"label":"x"}}}', b"\xff"])
+@pytest.mark.parametrize(
+    "said", [b'{"a":' * 100_000, b"[]", b'{"info":{"features":{"image":[1],"label":"x"}}}', b"\xff"]
+)
 def test_odd_descriptions_of_columns_are_none(said, tmp_path):
     table = pa.table({"image": IMAGES, "caption": list("abcd")}).replace_schema_metadata({b"huggingface": said})
     pq.write_table(table, tmp_path / "0.parquet")
@@ -260,7 +264,9 @@ def test_of_one_value_for_all_rows_one_is_in_memory_at_once(tmp_path, monkeypatc
     asked = []
     original = pq.ParquetFile.iter_batches
     monkeypatch.setattr(
-        pq.ParquetFile, "iter_batches", lambda self, rows, **settings: asked.append(rows) or original(self, rows, **settings)
+        pq.ParquetFile,
+        "iter_batches",
+        lambda self, rows, **settings: asked.append(rows) or original(self, rows, **settings),
     )
     parquet(tmp_path / "0.parquet", image=IMAGES, caption=list("abcd"))
     assert len(samples(Parquet(tmp_path))[0]) == 4

@@ -94,11 +94,9 @@ def saved(array: np.ndarray) -> bytes:
 def test_what_are_no_embeddings_is_refused_in_one_line_and_not_run(way, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     reader = pool_of(tmp_path / "pool", FILES[name])
+    file = tmp_path / "pool/img_emb/img_emb_0.npy"
     with pytest.raises(UserError, match=r"img_emb_0.npy: ") as caught:
-        if way == "reader":
-            list(reader.read())
-        else:
-            embeddings_of_files([tmp_path / "pool/img_emb/img_emb_0.npy"], "clip")
+        _ = list(reader.read()) if way == "reader" else embeddings_of_files([file], "clip")
     assert "\n" not in str(caught.value)
     assert not Path("EXECUTED").exists()
 
@@ -231,7 +229,16 @@ def test_weights_that_are_none_are_refused(name, tmp_path, monkeypatch):
 
 
 CONFIGURATIONS = [
-    *(b"", b"[]", b"null", b"{", b"\xff", b'{"a":' * 100_000, b'{"model_cfg": []}', b'{"model_cfg": {"text_cfg": "ab"}}'),
+    *(
+        b"",
+        b"[]",
+        b"null",
+        b"{",
+        b"\xff",
+        b'{"a":' * 100_000,
+        b'{"model_cfg": []}',
+        b'{"model_cfg": {"text_cfg": "ab"}}',
+    ),
     b'{"model_cfg": {"text_cfg": 1e999}}',
 ]
 

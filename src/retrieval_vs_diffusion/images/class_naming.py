@@ -38,7 +38,7 @@ def class_names_of(labels: Iterable[str]) -> dict[str, str]:
     """Name of each label; labels in their order, each once.
 
     Raises:
-        UserError: if there are fewer than two classes, a label says nothing or is a whole text, or two labels give one name.
+        UserError: if there are fewer than two classes, a label says nothing or is a whole text, or two give one name.
     """
     names = {label: class_name_of(label) for label in sorted(set(labels))}
     for label, name in names.items():
@@ -46,8 +46,8 @@ def class_names_of(labels: Iterable[str]) -> dict[str, str]:
             raise UserError(f'target: the label "{label}" names no class; give its images a label, or leave them out')
         if len(name) > LONGEST_NAME:
             raise UserError(
-                f'target: a label of {len(name):,} characters, "{name[:40]}...", is no name of a class; give its images '
-                "another, or leave them out"
+                f'target: a label of {len(name):,} characters, "{name[:40]}...", is no name of a class; give its '
+                "images another, or leave them out"
             )
     if len(names) < 2:
         found = f'only the class "{next(iter(names))}"' if names else "no class"

@@ -10,7 +10,6 @@ from typing import Any, TextIO
 
 from retrieval_vs_diffusion.errors import UserError
 
-
 _LONGEST_LINE = 32_000_000  # characters
 # By default a cell has 131,072 at most, and one caption that is longer would cost the whole list. For all of the
 # process, as the module has it.
