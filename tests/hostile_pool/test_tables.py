@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 import struct
 from collections import Counter
@@ -349,3 +350,15 @@ def test_a_name_of_a_column_that_is_no_utf8_is_a_broken_shard(ending, name, tmp_
     path.write_bytes(path.read_bytes().replace(name, b"\xff" + name[1:]))
     with pytest.raises(UserError, match=r"0.\w+: is no whole Parquet or Arrow file"):
         samples(Parquet(path))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_a_shard_whose_name_is_no_utf8_is_counted_and_the_others_are_read(ending, tmp_path):
+    """Found by the fuzz: Arrow cannot open it."""
+    parquet(tmp_path / "0.parquet", image=IMAGES, caption=list("abcd"))
+    (tmp_path / "0.parquet").rename(tmp_path / os.fsdecode(b"caf\xe9." + ending.encode()))
+    with pytest.raises(UserError, match=r"caf\\udce9.\w+: its name or a folder's is no UTF-8.*; rename it"):
+        samples(Parquet(tmp_path))
+    parquet(tmp_path / "1.parquet", image=IMAGES, caption=list("abcd"))
+    found, faults = samples(Parquet(tmp_path))
+    assert ([each.caption for each in found], faults) == (list("abcd"), {"broken shard": 1})

@@ -19,7 +19,7 @@ from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD
 logger = logging.getLogger(__name__)
 ENDINGS = (".parquet", ".arrow", ".ipc", ".feather")
 ROWS_AT_ONCE = 32
-DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, RecursionError)  # what Arrow raises on a file that has some
+DAMAGE = (pa.ArrowException, OSError, UnicodeError, RecursionError)  # what Arrow raises on a file that has some
 _FILE_MAGIC = b"ARROW1"
 
 
@@ -101,6 +101,8 @@ def schema_of(shard: Path) -> pa.Schema:
     try:
         schema = _schema_of(shard)
         _check_names(schema)
+    except UnicodeEncodeError as error:
+        raise BrokenShardError(f"{shard}: its name or a folder's is no UTF-8, which Arrow needs; rename it") from error
     except DAMAGE as error:
         raise _unreadable(shard, error) from error
     return schema

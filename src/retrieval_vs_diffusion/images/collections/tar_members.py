@@ -6,7 +6,6 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Self
 
 LARGEST_MEMBER = 64_000_000  # bytes
 BROKEN_SHARD = "broken shard"
@@ -67,7 +66,7 @@ class _Header(tarfile.TarInfo):
     """Refuses an archive whose headers are made to take memory or time."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
         """A header of one block."""
         header = super().frombuf(buf, encoding, errors)
         if header.size < 0 or (header.type in _EXTENDED and header.size > _LARGEST_HEADER):
