@@ -17,8 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from retrieval_vs_diffusion.catalog.pool_datasets import TakedownDataset
 from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.images import codec
@@ -50,8 +48,6 @@ from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.vector_index import refer_to_index
 from retrieval_vs_diffusion.strategies.class_table import read_class_table
 
-# Pillow refuses twice as many: pictures up to our own limit take seconds on a busy machine, and would pass for a hang.
-Image.MAX_IMAGE_PIXELS = 1_000_000
 Seeds = Callable[[], list[bytes]]
 
 

@@ -58,7 +58,7 @@ def _no_images() -> Iterator[Picture]:
 def _other_formats() -> Iterator[Picture]:
     """Formats that Pillow could read, with a decoder each that nobody asked for, and that a reader never opens."""
     image = plain(600)
-    kinds = "EPS PDF PPM PCX TGA SGI ICO ICNS JPEG2000 AVIF DDS IM XBM QOI SPIDER MSP"
+    kinds = "EPS PDF PPM PCX TGA SGI ICO ICNS JPEG2000 AVIF DDS XBM QOI SPIDER MSP"
     for kind in kinds.split():
         converted = image.convert({"XBM": "1", "MSP": "1", "SPIDER": "F"}.get(kind, "RGB"))
         yield Picture(f"as_{kind.lower()}.png", saved(converted, kind), reason=NOT_OURS)
@@ -75,6 +75,7 @@ def _other_formats() -> Iterator[Picture]:
         "mpeg": b"\0\0\x01\xb3" + bytes(100),
         "gbr": struct.pack(">IIIII", 28, 2, 12, 10, 1) + b"GIMP" + bytes(200),
         "xpm": b"/* XPM */\nstatic char *a[] = {" + bytes(100),
+        "im": b"Image type: RGB image\r\nImage size (x*y): 12*10\r\n".ljust(511, b"\0") + b"\x1a" + bytes(360),
         "dib": saved(image, "DIB"),
     }
     for kind, data in headers.items():
