@@ -126,12 +126,13 @@ def _fuzz(target: str, seconds: int) -> None:
     import warnings
 
     import atheris
+
+    with atheris.instrument_imports(include=_GUIDED_BY):
+        from tests.fuzz.targets import TARGETS
     from PIL import Image
 
     # Pillow refuses twice as many: pictures up to our own limit take seconds on a busy machine, and pass for a hang.
     Image.MAX_IMAGE_PIXELS = 1_000_000
-    with atheris.instrument_imports(include=_GUIDED_BY):
-        from tests.fuzz.targets import TARGETS
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     corpus, crashes = KEPT / "corpus" / target, KEPT / "crashes"

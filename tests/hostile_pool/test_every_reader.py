@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
+import json
+import struct
 import tempfile
+import zlib
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from retrieval_vs_diffusion.images import codec
-from retrieval_vs_diffusion.images.image_files import FORMATS
+from retrieval_vs_diffusion.images import codec, photo
+from retrieval_vs_diffusion.images.image_files import FORMATS, read_image
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.photo import fault_of, photo_row
 from retrieval_vs_diffusion.images.readers.captioned_images import CaptionedImages
@@ -139,12 +143,25 @@ def test_half_a_pair_in_json_is_written_out(form, tmp_path):
     if form == "web_dataset":
         write_tar(tmp_path / "0.tar", [(name, data), ("good_0.json", about)])
     else:
-        import json
-
         write(tmp_path / "00000", {name: data, "good_0.json": json.dumps(about)})
     (row,) = CaptionedImages(path=tmp_path).read()
     assert (row["caption"], row["source"]) == (HALF_PAIR.read, "https://x.example/\\ud800")
     ImageTable.from_rows([row])
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), struct.error("x"), MemoryError(), RecursionError(), zlib.error("x")])
+def test_whatever_a_decoder_raises_is_a_broken_image(error, monkeypatch):
+    """Those of today raise four kinds of error on damaged files, and promise nothing."""
+    monkeypatch.setattr(ImageFile.ImageFile, "load", mock.Mock(side_effect=error))
+    for read in (codec.decode, read_image, lambda data: photo_row(Sample("x", data), 64)):
+        with pytest.raises(codec.BrokenImageError):
+            read(good(0).data)
+
+
+def test_a_picture_of_very_many_bytes_is_too_large_wherever_it_lies(monkeypatch):
+    monkeypatch.setattr(photo, "LARGEST_BYTES", 100)
+    with pytest.raises(codec.BrokenImageError, match=r"^too large: [0-9]+ bytes are more than 100"):
+        photo_row(Sample("x", good(0).data), None)
 
 
 def test_no_decoder_is_asked_but_those_of_the_formats_named(monkeypatch):

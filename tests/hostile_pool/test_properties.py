@@ -154,6 +154,7 @@ def test_any_message_is_one_line_that_can_be_shown(text):
 
 @given(some.lists(any_text, max_size=8))
 @example(["a", "A", "a_1", "A_1"])
+@example(["A_2", "a", "A"])  # the third would be called like the first
 @example(["nul", "NUL.txt", "..", ".", "", "x" * 300, "x" * 301])
 def test_any_class_names_are_folders_each_its_own(names):
     folders = folder_names([plain(name) for name in names])

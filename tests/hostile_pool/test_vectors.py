@@ -18,6 +18,7 @@ import pytest
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.linked_images import LinkedImages
+from retrieval_vs_diffusion.models import foreign_index
 from retrieval_vs_diffusion.models.clip_folder import CONFIGURATION, WEIGHTS, text_configuration
 from retrieval_vs_diffusion.models.embeddings import embeddings_of_files
 from retrieval_vs_diffusion.models.safetensors_header import read_header
@@ -179,16 +180,17 @@ def index_file(folder: Path, factory: str = "Flat") -> tuple[Path, np.ndarray]:
 
 
 @pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat", "HNSW8,Flat"])
-def test_a_damaged_index_is_refused_or_searched_and_nothing_else(factory, tmp_path, caplog):
+def test_a_damaged_index_is_refused_or_searched_and_nothing_else(factory, tmp_path, caplog, monkeypatch):
     """Numbers of all its first 96 bytes are overwritten, one after the other: sizes, counts, metric, flags."""
     caplog.set_level(logging.ERROR)
+    monkeypatch.setattr(foreign_index, "check_survives", lambda path: None)  # which takes a second each time
     path, vectors = index_file(tmp_path, factory)
     write(tmp_path, {"0.npy": saved(vectors)})
     embeddings = embeddings_of_files([tmp_path / "0.npy"], "clip")
     whole = path.read_bytes()
     refused = 0
     for at in range(0, 96, 4):
-        for number in (-1, 2**31 - 1):
+        for number in (-1, 0, 2**31 - 1):
             path.write_bytes(whole[:at] + struct.pack("<i", number) + whole[at + 4 :])
             try:
                 refer_to_index(path, embeddings).search(vectors[:3], 2)
@@ -206,6 +208,14 @@ def test_what_is_no_index_is_refused(contents, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"image.index: FAISS .* cannot read this index"):
         refer_to_index(tmp_path / "image.index", embeddings_of_files([tmp_path / "0.npy"], "clip"))
     assert not Path("EXECUTED").exists()
+
+
+def test_an_index_that_ends_the_process_that_reads_it_ends_another_one(tmp_path):
+    """Found by the fuzz: FAISS 1.15.1 reads where nothing is."""
+    write(tmp_path, {"0.npy": saved(np.eye(8, dtype=np.float32))})
+    write(tmp_path, {"image.index": b"IwSq\x08\0\0\0@\0\0\0\0\0\0\0\0\0\x10\0\0IwSq\0"})
+    with pytest.raises(UserError, match=r"image.index: a process in which FAISS was to .* was ended by the signal \d+"):
+        refer_to_index(tmp_path / "image.index", embeddings_of_files([tmp_path / "0.npy"], "clip"))
 
 
 SAFETENSORS = {

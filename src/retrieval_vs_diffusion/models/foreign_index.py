@@ -9,7 +9,7 @@ import numpy as np
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss
-from retrieval_vs_diffusion.models.index_file import read_index
+from retrieval_vs_diffusion.models.index_file import check_survives, read_index
 from retrieval_vs_diffusion.models.index_settings import IndexSettings, choose_nprobe
 
 if TYPE_CHECKING:
@@ -27,10 +27,13 @@ def open_foreign(path: str | Path, nprobe: int | None = None) -> Any:
     """Map an index file, and give a search the number of inverted lists it needs.
 
     Raises:
-        UserError: if it cannot be read, or compares by another metric than inner product or L2 distance.
+        UserError: if it cannot be read, ends a process that reads it, or compares by another metric than inner
+            product or L2 distance.
     """
     import faiss
 
+    if Path(path).is_file():
+        check_survives(path)
     index = read_index(path, nprobe)
     if index.metric_type not in (faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2):
         raise UserError(
