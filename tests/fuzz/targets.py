@@ -5,17 +5,12 @@ A target is called with bytes. It may raise what its reader documents; anything 
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import shutil
 import signal
-import struct
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +45,8 @@ from retrieval_vs_diffusion.models.embeddings import embeddings_of_files
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.vector_index import refer_to_index
 from retrieval_vs_diffusion.strategies.class_table import read_class_table
-
-Seeds = Callable[[], list[bytes]]
+from tests.fuzz import seeds
+from tests.fuzz.seeds import folder
 
 
 @dataclass(frozen=True)
@@ -64,17 +59,7 @@ class Target:
     """
 
     run: Callable[[bytes], object]
-    seeds: Seeds
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """An empty one, in memory where that can be."""
-    place = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    seeds: seeds.Seeds
 
 
 def in_file(name: str, read: Callable[[Path], object]) -> Callable[[bytes], None]:
@@ -218,10 +203,10 @@ def index(data: bytes) -> None:
     foreign_index.check_survives = _survives
     with folder() as place:
         (place / "a.index").write_bytes(data)
-        np.save(place / "a.npy", _vectors())
+        np.save(place / "a.npy", seeds.unit_rows())
         with suppress(UserError):
             found = refer_to_index(place / "a.index", embeddings_of_files([place / "a.npy"], "clip"))
-            found.search(_vectors()[:3], 2)
+            found.search(seeds.unit_rows()[:3], 2)
 
 
 def vectors(place: Path) -> None:
@@ -239,145 +224,37 @@ def configuration(place: Path) -> None:
     text_configuration(place)
 
 
-def _vectors():
-    import numpy as np
-
-    drawn = np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32)
-    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-
-
-def _pictures() -> list[bytes]:
-    from tests.hostile_pool.corpus import all_pictures
-
-    return [each.data for each in all_pictures() if len(each.data) < 20_000]
-
-
-def _packed(form: str, file: str) -> Seeds:
-    def seeds() -> list[bytes]:
-        from tests.hostile_pool.containers import POOLS, Entry
-        from tests.images.made_collections import encoded
-
-        entries = [Entry(f"{number}.png", encoded(number), f"caption {number}") for number in range(3)]
-        with folder() as place:
-            POOLS[form](place, entries)
-            return [(place / file).read_bytes()]
-
-    return seeds
-
-
-def _archives() -> list[bytes]:
-    from tests.hostile_pool.test_archives import END, FIRST, LAST, MEMBERS
-
-    packed = [FIRST + member + LAST + END for member, _ in MEMBERS.values() if len(member) < 20_000]
-    return [*packed, *_packed("web_dataset", "train-0.tar")()]
-
-
-def _saved_data_set() -> list[bytes]:
-    from tests.hostile_pool.containers import Entry, hugging_face
-    from tests.images.made_collections import encoded
-
-    with folder() as place:
-        hugging_face(place, [Entry(f"{number}.png", encoded(number), f"caption {number}") for number in range(2)])
-        files = [(place / "train" / name).read_bytes() for name in ("data-0.arrow", "state.json", "dataset_info.json")]
-    return [b"\n\x1e\n".join(files)]
-
-
-def _links() -> list[bytes]:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table, array = io.BytesIO(), io.BytesIO()
-    pq.write_table(pa.table({"url": ["http://a/"] * 2, "caption": ["a", "b"], "punsafe": [0.1, 0.9]}), table)
-    np.save(array, np.eye(2, 4, dtype=np.float16))
-    return [table.getvalue() + b"\n\x1e\n" + array.getvalue()]
-
-
-def _downloads() -> list[bytes]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = io.BytesIO()
-    rows = {
-        "url": ["a", "b"],
-        "key": ["0", "1"],
-        "status": ["success", "failed_to_download"],
-        "error_message": [None, "x"],
-    }
-    pq.write_table(pa.table(rows), table)
-    return [table.getvalue()]
-
-
-def _indexes() -> list[bytes]:
-    import faiss
-
-    made = []
-    for factory in ("Flat", "IVF4,Flat", "HNSW8,Flat", "SQ8", "IVF4,SQ4"):
-        built = faiss.index_factory(8, factory, faiss.METRIC_INNER_PRODUCT)
-        built.train(_vectors())
-        built.add(_vectors())
-        made.append(faiss.serialize_index(built).tobytes())
-    return made
-
-
-def _arrays() -> list[bytes]:
-    from tests.hostile_pool.test_vectors import FILES, GOOD, saved
-
-    return [saved(GOOD), saved(GOOD.astype("f4")), *(each for each in FILES.values() if len(each) < 5_000)]
-
-
-def _texts(*texts: str) -> Seeds:
-    return lambda: [text.encode() for text in texts]
-
-
-def _lists() -> list[bytes]:
-    from tests.hostile_pool.test_tables import CSVS
-
-    rows = 'path,label,caption,split\na.png,cat,a,train\n/b.png,dog,"b, c",test\n'
-    return [rows.encode(), b"class,name,definition\ncat,a,b\n", *(each for each in CSVS.values() if len(each) < 5_000)]
-
-
-def _weights() -> list[bytes]:
-    header = json.dumps(
-        {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "__metadata__": {"b": "c"}}
-    ).encode()
-    return [struct.pack("<Q", len(header)) + header + bytes(8)]
-
-
-_JSON = b'{"caption": "a", "url": "b", "punsafe": 0.1, "pwatermark": 1, "status": "success", "label": 3}'
-_CONFIGURATION = '{"model_cfg": {"embed_dim": 4, "text_cfg": {"context_length": 8, "hf_tokenizer_name": "x"}}}'
-
 TARGETS: dict[str, Target] = {
-    "picture": Target(picture, _pictures),
-    "downloaded_picture": Target(downloaded, _pictures),
-    "web_dataset": Target(in_file("0.tar", collection(WebDataset)), _archives),
-    "sidecars": Target(sidecars, lambda: [_JSON + b"\xff\xfetext\xff\xfelabel"]),
-    "labels_csv": Target(in_file("a.csv", collection(LabelsCsv)), _lists),
+    "picture": Target(picture, seeds.pictures),
+    "downloaded_picture": Target(downloaded, seeds.pictures),
+    "web_dataset": Target(in_file("0.tar", collection(WebDataset)), seeds.archives),
+    "sidecars": Target(sidecars, lambda: [seeds.JSON + b"\xff\xfetext\xff\xfelabel"]),
+    "labels_csv": Target(in_file("a.csv", collection(LabelsCsv)), seeds.lists),
     "captions_csv": Target(
-        in_file("a.tsv", collection(CaptionsCsv)), lambda: [each.replace(b",", b"\t") for each in _lists()]
+        in_file("a.tsv", collection(CaptionsCsv)), lambda: [each.replace(b",", b"\t") for each in seeds.lists()]
     ),
-    "class_table": Target(in_file("a.csv", lambda place: read_class_table(place / "a.csv")), _lists),
-    "takedown": Target(in_file("a.txt", takedown), _texts("# list\nhttp://a/b\na/b.png\n")),
-    "parquet": Target(in_file("0.parquet", collection(Parquet)), _packed("parquet", "train-0.parquet")),
-    "arrow": Target(in_file("0.arrow", collection(Parquet)), _packed("arrow", "train-0.arrow")),
+    "class_table": Target(in_file("a.csv", lambda place: read_class_table(place / "a.csv")), seeds.lists),
+    "takedown": Target(in_file("a.txt", takedown), seeds.texts("# list\nhttp://a/b\na/b.png\n")),
+    "parquet": Target(in_file("0.parquet", collection(Parquet)), seeds.packed("parquet", "train-0.parquet")),
+    "arrow": Target(in_file("0.arrow", collection(Parquet)), seeds.packed("arrow", "train-0.arrow")),
     "img2dataset_parquet": Target(
-        in_file("0.parquet", collection(Img2datasetParquet)), _packed("img2dataset_parquet", "00000.parquet")
+        in_file("0.parquet", collection(Img2datasetParquet)), seeds.packed("img2dataset_parquet", "00000.parquet")
     ),
-    "hugging_face": Target(saved_data_set, _saved_data_set),
+    "hugging_face": Target(saved_data_set, seeds.saved_data_set),
     "folders": Target(
-        folders, _texts("train/cat/a.png\ntest/dog/b.jpg\n00000/1.jpg\n00000/1.json", "a.csv\nb.parquet")
+        folders, seeds.texts("train/cat/a.png\ntest/dog/b.jpg\n00000/1.jpg\n00000/1.json", "a.csv\nb.parquet")
     ),
-    "links": Target(links, _links),
-    "downloads": Target(in_file("00000.parquet", lambda place: DownloadStore(place).find(["a", "b"])), _downloads),
-    "embeddings": Target(in_file("0.npy", vectors), _arrays),
-    "index": Target(index, _indexes),
-    "weights": Target(in_file("a.safetensors", weights), _weights),
-    "clip_configuration": Target(in_file(CONFIGURATION, configuration), _texts(_CONFIGURATION)),
+    "links": Target(links, seeds.links),
+    "downloads": Target(in_file("00000.parquet", lambda place: DownloadStore(place).find(["a", "b"])), seeds.downloads),
+    "embeddings": Target(in_file("0.npy", vectors), seeds.arrays),
+    "index": Target(index, seeds.indexes),
+    "weights": Target(in_file("a.safetensors", weights), seeds.weights),
+    "clip_configuration": Target(in_file(CONFIGURATION, configuration), seeds.texts(seeds.CONFIGURATION)),
     "names": Target(
-        names, _texts("cat\ndog", "n01440764\n001.ak47-101", "..\ncon\n\udfff".encode("utf-8", "replace").decode())
+        names, seeds.texts("cat\ndog", "n01440764\n001.ak47-101", "..\ncon\n\udfff".encode("utf-8", "replace").decode())
     ),
     "address": Target(
-        address, _texts("http://a.example:80/b\n/c", "https://[::1]/\n//user@x", "file:///etc\nhttp://\u00e9/")
+        address, seeds.texts("http://a.example:80/b\n/c", "https://[::1]/\n//user@x", "file:///etc\nhttp://\u00e9/")
     ),
 }
 

@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.collections.record_batches import Shards, common_schema, schema_of
+from retrieval_vs_diffusion.images.collections.record_batches import common_schema, schema_of
+from retrieval_vs_diffusion.images.collections.shards import Shards
 from retrieval_vs_diffusion.images.collections.sidecars import NOT_DOWNLOADED, TWICE
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
