@@ -54,8 +54,8 @@ def packed(form: str, file: str) -> Seeds:
 def archives() -> list[bytes]:
     from tests.hostile_pool.test_archives import END, FIRST, LAST, MEMBERS
 
-    packed = [FIRST + member + LAST + END for member, _ in MEMBERS.values() if len(member) < 20_000]
-    return [*packed, *packed("web_dataset", "train-0.tar")()]
+    between = [FIRST + member + LAST + END for member, _ in MEMBERS.values() if len(member) < 20_000]
+    return [*between, *packed("web_dataset", "train-0.tar")()]
 
 
 def saved_data_set() -> list[bytes]:
