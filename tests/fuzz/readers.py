@@ -116,6 +116,8 @@ def _crash(output: str, code: int | None) -> str:
     """The crash in one line, with the file that makes it."""
     told = re.findall(r"^(?:\w+\.)*\w*(?:Error|Exception|Bomb\w*|Interrupt)\b.*$|ERROR: libFuzzer: .*$", output, re.M)
     input_file = re.findall(r"Test unit written to (\S+)", output)
+    if not told and code == 1:  # an exception of another name, before the fuzz began
+        told = output.strip().splitlines()[-1:]
     kind = told[0][:150] if told else "no end" if code is None else f"ended with {code}"
     return f"{kind}; {input_file[-1] if input_file else KEPT}"
 

@@ -23,6 +23,7 @@ def test_a_crash_is_told_with_the_file_that_makes_it():
     assert _crash(output, 77) == "KeyError: 'a'; build/fuzz/a-1"
     assert _crash("ERROR: libFuzzer: timeout after 12 seconds\n", 70).startswith("ERROR: libFuzzer: timeout after 12")
     assert _crash("", -11) == "ended with -11; build/fuzz"
+    assert _crash("Traceback\nzipfile.BadZipFile: x\n", 1) == "zipfile.BadZipFile: x; build/fuzz"
     assert _crash("", None) == "no end; build/fuzz"
 
 
