@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable
+
+_LONGEST = 2_000  # characters
+# What ends a line, steers a terminal, turns the direction of writing, or cannot be written as UTF-8.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
-    """Something in the user's files or parameters is wrong; the message is shown without a traceback."""
+    """Something in the user's files or parameters is wrong; the message is shown without a traceback.
+
+    Args:
+        message: names and contents of files may stand in it: it is shown as ``one_line`` has it.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
+    """Text from anywhere as a line that a terminal and a log can show; what is longer is cut.
+
+    >>> one_line("a\\n b\\x1b[31m")
+    'a  b\\\\x1b[31m'
+    """
+    text = text if len(text) <= longest else f"{text[:longest]} ..."
+    return _UNSHOWN.sub(lambda found: " " if found[0] in "\t\r\n" else ascii(found[0])[1:-1], text)
 
 
 def find_user_error(error: BaseException | None) -> UserError | None:

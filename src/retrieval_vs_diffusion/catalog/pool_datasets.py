@@ -34,11 +34,14 @@ class TakedownDataset(AbstractDataset[None, frozenset[str]]):
         if self._filepath is None:
             return frozenset()
         try:
-            lines = [line.strip() for line in self._filepath.read_text(encoding="utf-8-sig").splitlines()]
+            text = self._filepath.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"takedown: cannot read {self._filepath} ({error}); a text file in UTF-8 will do"
             ) from error
+        if "\0" in text:  # UTF-16 without its mark, of which no entry would be found
+            raise UserError(f"takedown: {self._filepath} holds zero bytes; a text file in UTF-8 will do")
+        lines = [line.strip() for line in text.splitlines()]
         return frozenset(line for line in lines if line and not line.startswith("#"))
 
     def save(self, data: None) -> None:

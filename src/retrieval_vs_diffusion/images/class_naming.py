@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.plain_text import plain_line
 
+LONGEST_NAME = 500  # characters
 _WORDNET_ID = re.compile(r"n\d{8}")
 _NUMBERED = re.compile(r"\d{3}\.(.+?)(-101)?")  # Caltech's folders: 001.ak47, and 145.motorbikes-101 of its first set
 # open_clip gives two ImageNet classes one name twice; these are the first words of WordNet for one of each pair.
@@ -18,12 +20,13 @@ def class_name_of(label: str) -> str:
     """A class's name from its label.
 
     WordNet's numbers of ImageNet become open_clip's names, Caltech's numbers before a name are taken off, and
-    underscores and hyphens are blanks; what has none of these stays as it is, upper and lower case too.
+    underscores and hyphens are blanks; what has none of these stays as it is, upper and lower case too. Control
+    characters are taken away, and what UTF-8 cannot hold, as in names of folders in another encoding, is written out.
 
     >>> class_name_of("001.ak47"), class_name_of("golden_retriever"), class_name_of("Tabby cat")
     ('ak47', 'golden retriever', 'Tabby cat')
     """
-    label = " ".join(label.split())
+    label = " ".join(plain_line(label).split())
     if _WORDNET_ID.fullmatch(label):
         return _imagenet_names().get(label, label)
     if numbered := _NUMBERED.fullmatch(label):
@@ -35,12 +38,17 @@ def class_names_of(labels: Iterable[str]) -> dict[str, str]:
     """Name of each label; labels in their order, each once.
 
     Raises:
-        UserError: if there are fewer than two classes, a label says nothing, or two labels give one name.
+        UserError: if there are fewer than two classes, a label says nothing or is a whole text, or two give one name.
     """
     names = {label: class_name_of(label) for label in sorted(set(labels))}
     for label, name in names.items():
         if not name:
             raise UserError(f'target: the label "{label}" names no class; give its images a label, or leave them out')
+        if len(name) > LONGEST_NAME:
+            raise UserError(
+                f'target: a label of {len(name):,} characters, "{name[:40]}...", is no name of a class; give its '
+                "images another, or leave them out"
+            )
     if len(names) < 2:
         found = f'only the class "{next(iter(names))}"' if names else "no class"
         raise UserError(f"target: found {found}; a classifier tells two classes or more apart")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from retrieval_vs_diffusion.errors import UserError, one_line
 from retrieval_vs_diffusion.images.codec import BrokenImageError
 
+logger = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 LARGEST_PIXELS = 100_000_000  # 300 MB when decoded; a file of some kilobytes may claim far more
@@ -24,12 +27,24 @@ def image_files(folder: Path) -> Iterator[Path]:
     """All files under a folder whose names end as images do, sorted, by their paths from the folder.
 
     Links are followed to files inside the folder alone, never to folders. What is hidden (its name begins with
-    a dot) is left out, and so is what is no regular file: a pipe would be waited for.
+    a dot) is left out, and so is what is no regular file: a pipe would be waited for. Folders within it that cannot
+    be listed are told and left out.
+
+    Raises:
+        UserError: if the folder itself cannot be listed.
     """
     root = folder.resolve()
     found, waiting = [], [str(root)]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        place = waiting.pop()
+        try:
+            listing = os.scandir(place)
+        except OSError as error:  # it is no folder, may not be read, or lies too deep
+            if place == str(root):
+                raise UserError(f"{folder}: cannot be listed ({error.strerror}); a folder will do") from error
+            logger.warning("%s: left out, for it cannot be listed: %s", one_line(place, 200), error.strerror)
+            continue
+        with listing as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
@@ -43,7 +58,10 @@ def image_files(folder: Path) -> Iterator[Path]:
 def _is_inside(entry: os.DirEntry, root: Path) -> bool:
     if not entry.is_symlink():  # which the listing itself tells: of a million files none is asked for
         return entry.is_file()
-    return entry.is_file() and Path(entry.path).resolve().is_relative_to(root)
+    try:
+        return entry.is_file() and Path(entry.path).resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # links that point at each other in a circle
+        return False
 
 
 @contextmanager
@@ -95,4 +113,4 @@ def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
     if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
         grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # which copies what is RGB already

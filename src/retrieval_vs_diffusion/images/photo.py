@@ -50,8 +50,9 @@ def photo_row(sample: Sample, short_side: int | None, **columns: Any) -> dict[st
         if size != image.size and image.format in {"JPEG", "MPO"}:
             image.draft(None, (size[0] * _DRAFT_MARGIN, size[1] * _DRAFT_MARGIN))
         image.load()
-        keep = keep and image.getexif().get(_ORIENTATION, 1) not in range(2, 9)
-        pixels = rgb(ImageOps.exif_transpose(image))
+        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+        keep = keep and not turned
+        pixels = rgb(ImageOps.exif_transpose(image) if turned else image)  # which copies 400 MB at most, turned or not
     shrunk = _shrunk((pixels.shape[1], pixels.shape[0]), short_side)
     if shrunk != (pixels.shape[1], pixels.shape[0]):
         pixels = np.asarray(Image.fromarray(pixels).resize(shrunk, Image.Resampling.BICUBIC))
@@ -73,6 +74,8 @@ def _bytes_of(image: bytes | Path | None) -> bytes:
     if image is None:
         raise BrokenImageError("no image: the collection has none here")
     if isinstance(image, bytes):
+        if len(image) > LARGEST_BYTES:
+            raise BrokenImageError(f"too large: {len(image):,} bytes are more than {LARGEST_BYTES:,}")
         return image
     try:
         if not image.is_file():  # a pipe would be waited for

@@ -43,7 +43,7 @@ def text_configuration(folder: Path) -> dict[str, Any]:
             raise UserError(f"CLIP folder {folder} lacks {part}; a whole one holds {CONFIGURATION} and {WEIGHTS}")
     try:
         described = dict(json.loads((folder / CONFIGURATION).read_text())["model_cfg"]["text_cfg"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"CLIP folder {folder}: {CONFIGURATION} is no open_clip configuration ({error!r})") from error
     for file in sorted(folder.glob("*.json")):
         refuse_remote_code(_json(file), file, "clip.model")

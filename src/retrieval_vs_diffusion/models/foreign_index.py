@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.models.faiss_calls import inverted_lists
-from retrieval_vs_diffusion.models.index_file import read_index
+from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss
+from retrieval_vs_diffusion.models.index_file import check_survives, read_index
 from retrieval_vs_diffusion.models.index_settings import IndexSettings, choose_nprobe
 
 if TYPE_CHECKING:
@@ -27,10 +27,13 @@ def open_foreign(path: str | Path, nprobe: int | None = None) -> Any:
     """Map an index file, and give a search the number of inverted lists it needs.
 
     Raises:
-        UserError: if it cannot be read, or compares by another metric than inner product or L2 distance.
+        UserError: if it cannot be read, ends a process that reads it, or compares by another metric than inner
+            product or L2 distance.
     """
     import faiss
 
+    if Path(path).is_file():
+        check_survives(path)
     index = read_index(path, nprobe)
     if index.metric_type not in (faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2):
         raise UserError(
@@ -50,7 +53,7 @@ def check_holds(index: VectorIndex, embeddings: Embeddings) -> None:
     L2 index give cosines only if its vectors have unit length, and a row of zeros would come out as near in it.
 
     Raises:
-        UserError: if the index does not hold these embeddings, row for row.
+        UserError: if the index cannot be searched, or does not hold these embeddings, row for row.
     """
     import faiss
 
@@ -61,13 +64,14 @@ def check_holds(index: VectorIndex, embeddings: Embeddings) -> None:
             f"{embeddings.origin} are near; build the index with inner product"
         )
     if len(index) < _FEWEST:
+        _search(index, embeddings.rows(np.arange(len(index))), min(len(index), _NEIGHBOURS))
         return
     random = np.random.default_rng(0)
     tried = embeddings.rows(np.sort(random.choice(len(index), _TRIED, replace=len(index) < _TRIED)))
     tried = tried[tried.any(axis=1)]
     if not len(tried):
         return
-    similarities, rows = index.search(tried, _NEIGHBOURS)
+    similarities, rows = _search(index, tried, _NEIGHBOURS)
     found = _mean_similarity(tried, rows, embeddings)
     by_chance = _mean_similarity(tried, random.integers(0, len(index), rows.shape), embeddings)
     share = float((found > by_chance).mean())
@@ -81,6 +85,16 @@ def check_holds(index: VectorIndex, embeddings: Embeddings) -> None:
             f"{index.path}: compares by L2 distance, and its vectors do not have unit length like those of "
             f"{embeddings.origin} as we read them; build the index with inner product, over unit vectors"
         )
+
+
+def _search(index: VectorIndex, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        return index.search(queries, k)
+    except (RuntimeError, MemoryError) as error:
+        raise UserError(
+            f"{index.path}: FAISS read this index and cannot search it ({said_by_faiss(error)}); "
+            "give a whole file that faiss.write_index wrote"
+        ) from error
 
 
 def _mean_similarity(queries: np.ndarray, rows: np.ndarray, embeddings: Embeddings) -> np.ndarray:

@@ -94,9 +94,10 @@ def _map(file: Path) -> np.ndarray:
         mapped = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(f"{file}: there is no such file; name the .npy files with the embeddings") from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # its header is Python that is parsed, and what that raises has no base
         raise UserError(f"{file}: is no array of vectors ({error}); give .npy files of shape [n, d]") from error
-    if not isinstance(mapped, np.ndarray) or mapped.ndim != 2 or mapped.dtype not in (np.float16, np.float32):
+    held = isinstance(mapped, np.ndarray) and mapped.ndim == 2 and mapped.shape[1] > 0
+    if not held or mapped.dtype not in (np.float16, np.float32):
         found = f"{mapped.dtype} of shape {list(mapped.shape)}" if isinstance(mapped, np.ndarray) else "an archive"
         raise UserError(f"{file}: found {found}; give float16 or float32 of shape [n, d]")
     return mapped

@@ -13,6 +13,7 @@ LABEL_NAMES = ("label", "labels", "class", "class_name", "category", "cls")
 CAPTION_NAMES = ("caption", "captions", "text", "alt_text", "description")
 PATH_NAMES = ("path", "file", "file_name", "filename", "image", "image_path")
 SPLIT_NAMES = ("split",)
+_TOLD = 20  # columns; who makes a table of thousands knows them
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,5 @@ class Wanted:
 
 
 def _listed(columns: Sequence[str]) -> str:
-    return f"its columns are: {', '.join(columns) or 'none'}"
+    more = f" and {len(columns) - _TOLD} more" if len(columns) > _TOLD else ""
+    return f"its columns are: {', '.join(column[:100] for column in columns[:_TOLD]) or 'none'}{more}"

@@ -6,9 +6,14 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TextIO
 
 from retrieval_vs_diffusion.errors import UserError
+
+_LONGEST_LINE = 32_000_000  # characters
+# By default a cell has 131,072 at most, and one caption that is longer would cost the whole list. For all of the
+# process, as the module has it.
+csv.field_size_limit(_LONGEST_LINE)
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,19 @@ class ListedFiles:
             )
         return PurePosixPath(*steps).as_posix(), self.path.parent / Path(*steps)
 
-    def _reader(self, file: Iterator[str]) -> Any:  # csv.reader gives an object whose type has no public name
-        return csv.reader(file, delimiter="\t" if self.path.suffix.lower() == ".tsv" else ",", strict=True)
+    def _reader(self, file: TextIO) -> Any:  # csv.reader gives an object whose type has no public name
+        return csv.reader(_lines(file), delimiter="\t" if self.path.suffix.lower() == ".tsv" else ",", strict=True)
 
     def _unreadable(self, error: Exception, place: str = "") -> UserError:
         return UserError(f"{self.path}: cannot be read{place} ({error}); a CSV in UTF-8 with a header will do")
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines of a file, of which none is as long as the memory is large."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error(f"a line of more than {_LONGEST_LINE:,} characters")
+        yield line
 
 
 def only_list_in(path: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +11,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.cell_values import check_batch, value_of
 
 ENDINGS = (".parquet", ".arrow", ".ipc", ".feather")
 ROWS_AT_ONCE = 32
+DAMAGE = (pa.ArrowException, OSError, UnicodeError, RecursionError)  # what Arrow raises on a file that has some
 _FILE_MAGIC = b"ARROW1"
 
 
-def shards_in(path: Path) -> list[Path]:
-    """The file itself, or all Parquet and Arrow files under a folder in order of their names.
-
-    Raises:
-        UserError: if there are none.
-    """
-    if path.is_file():
-        return [path]
-    found = sorted(
-        (
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in ENDINGS and not _is_hidden(file.relative_to(path)) and file.is_file()
-        ),
-        key=lambda file: file.as_posix(),
-    )
-    if not found:
-        raise UserError(f"{path}: found no file that ends in {', '.join(ENDINGS)}")
-    return found
+class BrokenShardError(UserError):
+    """A file is damaged; others beside it may be whole."""
 
 
 def schema_of(shard: Path) -> pa.Schema:
     """The columns of a file; its rows are not read.
 
     Raises:
-        UserError: if it is no whole Parquet or Arrow file.
+        BrokenShardError: if it is no whole Parquet or Arrow file.
     """
     try:
-        if shard.suffix.lower() == ".parquet":
-            return pq.read_schema(shard)
-        with pa.memory_map(str(shard)) as file:
-            return (pa.ipc.open_file(file) if _is_file_format(shard) else pa.ipc.open_stream(file)).schema
-    except (pa.ArrowException, OSError) as error:
+        schema = _schema_of(shard)
+        _check_names(schema)
+    except UnicodeEncodeError as error:
+        raise BrokenShardError(f"{shard}: its name or a folder's is no UTF-8, which Arrow needs; rename it") from error
+    except DAMAGE as error:
         raise _unreadable(shard, error) from error
+    return schema
 
 
 def common_schema(shards: Sequence[Path], columns: Sequence[str]) -> pa.Schema:
@@ -89,7 +75,7 @@ def batches_of(
         wanted: by row number whether the row is wanted; row groups without one are not read. None for all.
 
     Raises:
-        UserError: if the file is damaged.
+        BrokenShardError: if the file is damaged.
     """
     start = 0
     try:
@@ -98,24 +84,39 @@ def batches_of(
             start += rows
             if wanted is None or any(map(wanted, numbers)):
                 yield from _rows(read(), numbers, wanted)
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGE as error:
         raise _unreadable(shard, error) from error
 
 
 def class_names_in(schema: pa.Schema, column: str) -> list[str] | None:
     """Names of a column's integers, as ``datasets`` keeps them beside the table; None where there are none."""
-    feature = hugging_face_features(schema).get(column)
-    names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+    feature = hugging_face_features(schema).get(column, {})
+    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
     return [str(name) for name in names] if isinstance(names, list) else None
 
 
-def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
+def hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """What ``datasets`` says of the columns; nothing where it did not write the file."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, RecursionError):
         return {}
-    return features if isinstance(features, dict) else {}
+    described = features.items() if isinstance(features, dict) else ()
+    return {name: feature for name, feature in described if isinstance(feature, dict)}
+
+
+def _schema_of(shard: Path) -> pa.Schema:
+    if shard.suffix.lower() == ".parquet":
+        return pq.read_schema(shard)
+    with pa.memory_map(str(shard)) as file:
+        return (pa.ipc.open_file(file) if _is_file_format(shard) else pa.ipc.open_stream(file)).schema
+
+
+def _check_names(fields: Iterable[pa.Field]) -> None:
+    """Look at all names, within columns too: one that is no UTF-8 raises whenever it is looked at."""
+    for field in fields:
+        _ = field.name
+        _check_names(field.type.field(number) for number in range(field.type.num_fields))
 
 
 def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[], Iterator[pa.RecordBatch]]]]:
@@ -123,11 +124,15 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
     if shard.suffix.lower() == ".parquet":
         # Without pre-buffering, and with a buffer, a column chunk of gigabytes is read page by page.
         with pq.ParquetFile(shard, pre_buffer=False, buffer_size=1 << 20) as file:
+            # A value that all rows of a chunk share is stored once, and takes its memory for each row that is read: of
+            # images one comes after the other, which takes no longer.
+            heavy = any(_may_be_heavy(file.schema_arrow.field(name).type) for name in columns)
+            rows = 1 if heavy else ROWS_AT_ONCE
             for group in range(file.num_row_groups):
                 yield (
                     file.metadata.row_group(group).num_rows,
                     lambda group=group: file.iter_batches(  # type: ignore[misc]
-                        ROWS_AT_ONCE, row_groups=[group], columns=columns, use_threads=False
+                        rows, row_groups=[group], columns=columns, use_threads=False
                     ),
                 )
         return
@@ -138,7 +143,11 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
         else:
             batches = iter(pa.ipc.open_stream(file))
         for batch in batches:
-            yield batch.num_rows, lambda batch=batch: _slices(batch.select(columns))  # type: ignore[misc]
+            yield batch.num_rows, lambda batch=batch: _slices(check_batch(batch.select(columns)))  # type: ignore[misc]
+
+
+def _may_be_heavy(kind: pa.DataType) -> bool:
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_nested(kind)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -153,7 +162,7 @@ def _rows(
     for batch in batches:
         for within in range(batch.num_rows):
             if wanted is None or wanted(start + within):
-                yield start + within, {name: batch.column(name)[within].as_py() for name in batch.schema.names}
+                yield start + within, {name: value_of(batch.column(name)[within]) for name in batch.schema.names}
         start += batch.num_rows
 
 
@@ -162,10 +171,6 @@ def _is_file_format(shard: Path) -> bool:
         return file.read(len(_FILE_MAGIC)) == _FILE_MAGIC
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(step.startswith(".") for step in path.parts)
-
-
-def _unreadable(shard: Path, error: Exception) -> UserError:
+def _unreadable(shard: Path, error: Exception) -> BrokenShardError:
     reason = " ".join(str(error).split())
-    return UserError(f"{shard}: is no whole Parquet or Arrow file ({reason[:200]}); bring it again")
+    return BrokenShardError(f"{shard}: is no whole Parquet or Arrow file ({reason[:200]}); bring it again")

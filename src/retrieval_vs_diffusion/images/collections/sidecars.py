@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.images.sample import Sample
 
 SIDECARS = (".txt", ".json", ".cls")
 LARGEST_SIDECAR = 1_000_000  # bytes
+TWICE = "a name twice in a shard"
 NOT_DOWNLOADED = "not downloaded"
 
 
@@ -45,9 +46,13 @@ def described(
 
 def probability(value: Any) -> float | None:
     """A number as a probability; None for what is none, as for not a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # JSON's whole numbers have no end
+        number = math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
 
 
 def _parsed(data: bytes | None, faults: Counter[str]) -> dict[str, Any]:

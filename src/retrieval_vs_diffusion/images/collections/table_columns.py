@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -60,14 +61,22 @@ class TableColumns:
             UserError: if a named column is not there, or if none or several can be meant of what is needed.
         """
         columns = schema.names
+        twice = [name for name, count in Counter(columns).items() if count > 1]
+        if twice:
+            raise UserError(f'{place}: has the column "{twice[0]}" more than once; give each its own name')
         features = hugging_face_features(schema)
-        marked = [name for name in columns if (features.get(name) or {}).get("_type") == "Image"]
+        marked = [name for name in columns if features.get(name, {}).get("_type") == "Image"]
         images = marked or [name for name in columns if holds_images(schema.field(name).type)]
         labels = [name for name in columns if class_names_in(schema, name) and name not in SPLIT_NAMES]
         chosen_image = Wanted("image", image, IMAGE_NAMES).choose(columns, place, images)
         if chosen_image is None:
             raise UserError(f"{place}: found no column of images")
         lower = {name.lower(): name for name in columns}
+        for name in ("punsafe", "pwatermark"):
+            kind = schema.field(lower[name]).type if name in lower else pa.null()
+            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+                # Passed over, it would let all through.
+                raise UserError(f"{place}: column {lower[name]} holds {kind}; it must hold numbers")
         chosen = {
             "label": Wanted("label", label, LABEL_NAMES, needs == "label").choose(columns, place, labels or None),
             "caption": Wanted("caption", caption, CAPTION_NAMES, needs == "caption").choose(columns, place),
@@ -97,14 +106,18 @@ class TableColumns:
         """All columns, each once."""
         return list(dict.fromkeys([self.image, *self.described]))
 
-    def sample(self, key: str, row: Mapping[str, Any], place: str | Path, part: str | None) -> Sample:
-        """A row as a sample; without an image where the row was read without it.
+    def sample(
+        self, key: str, row: Mapping[str, Any], place: str | Path, part: str | None, folders: Sequence[Path] = ()
+    ) -> Sample:
+        """A row as a sample; without an image where the row was read without it, or names a file elsewhere.
 
         Args:
             key: the sample's.
             row: values by column.
             place: the shard, for messages.
             part: what the shard belongs to; a split column goes before it.
+            folders: files that rows name instead of holding an image count from the first, and lie in one of them:
+                a table from anywhere must not bring pictures of this machine into a pool.
 
         Raises:
             UserError: if the split column names no part.
@@ -125,7 +138,7 @@ class TableColumns:
             unsafe=probability(row[self.unsafe]) if self.unsafe else None,
             watermark=probability(row[self.watermark]) if self.watermark else None,
         )
-        return replace(without, image=_image(row[self.image])) if self.image in row else without
+        return replace(without, image=_image(row[self.image], folders)) if self.image in row else without
 
     def _named(self, column: str, value: Any) -> str | None:
         """A label as text; None for a number without a name, as -1 for "not told", and for nothing."""
@@ -149,10 +162,19 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _image(value: Any) -> bytes | Path | None:
+def _image(value: Any, folders: Sequence[Path]) -> bytes | Path | None:
     if isinstance(value, Mapping):
-        return value.get("bytes") or (Path(value["path"]) if value.get("path") else None)
+        named = value.get("path")
+        return value.get("bytes") or (_file_in(folders, named) if isinstance(named, str) and named else None)
     return value if isinstance(value, bytes) and value else None
+
+
+def _file_in(folders: Sequence[Path], named: str) -> Path | None:
+    try:
+        file = Path(*folders[:1], named).resolve()
+        return file if any(file.is_relative_to(folder.resolve()) for folder in folders) else None
+    except (OSError, RuntimeError, ValueError):  # no name of a file, or links in a circle
+        return None
 
 
 def _caption(value: Any) -> str | None:

@@ -61,12 +61,12 @@ def shape_of(path: Path) -> tuple[int, int]:
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except Exception as error:  # its header is Python that is parsed, and what that raises has no base
         told = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
             f"{path}: is no whole .npy file of numbers ({told}); bring one as clip-retrieval makes it"
         ) from error
-    if array.ndim != 2 or array.dtype.kind != "f":
+    if array.ndim != 2 or not array.shape[1] or array.dtype not in (np.float16, np.float32):
         raise UserError(
             f"{path}: found {array.dtype} of shape {array.shape}; embeddings are float16 or float32, a row an image"
         )

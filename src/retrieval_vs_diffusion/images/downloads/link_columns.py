@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from retrieval_vs_diffusion.errors import UserError, did_you_mean
 
 _URL = ("url", "image_url")
 _CAPTION = ("caption", "text")
-_BATCH = 8192  # rows in memory at once
+_BATCH = 512  # rows in memory at once: more are no faster, and a caption may be a megabyte
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ def find_columns(path: Path, schema: pa.Schema, url: str | None, caption: str | 
     Raises:
         UserError: if a column that was named is not there or not of its kind, or none holds addresses.
     """
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise UserError(f'{path}: has the column "{twice[0]}" more than once; give each its own name')
     by_name = {name.lower(): name for name in reversed(schema.names)}
 
     def named(key: str, name: str | None) -> str | None:

@@ -129,8 +129,8 @@ class DownloadStore:
         columns = ["url", "key", "status", "error_message"]
         try:
             table = pq.ParquetFile(path).read(columns)
-            values = [table.column(column).to_pylist() for column in columns]
-        except (pa.ArrowException, KeyError, OSError) as error:
+            values = [table.column(column).cast(pa.string()).to_pylist() for column in columns]
+        except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             told = str(error).partition("\n")[0]
             raise UserError(f"{path}: is no table of downloads ({told}); remove it, and they are made again") from error
         images = self._images(name)

@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.errors import UserError, one_line
 from retrieval_vs_diffusion.images.collections.part_names import part_named
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
@@ -59,7 +59,7 @@ class ClassFolders:
                 yield replace(entry, image=self.path / entry.key, source=str(self.path / entry.key))
 
     def _class_folders(self) -> Iterator[tuple[Path, str | None]]:
-        folders = _folders_in(self.path)
+        folders = _folders_in(self.path) if self.path.is_dir() else []
         if not folders:
             raise UserError(f"{self.path}: found no folder in it; a folder for each class will do")
         parts = [folder for folder in folders if part_named(folder.name)]
@@ -87,4 +87,5 @@ def _is_loose(file: Path) -> bool:
 
 
 def _listed(names: list[str]) -> str:
-    return f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 4 else ", ".join(names)
+    told = f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 4 else ", ".join(names)
+    return one_line(told)

@@ -12,23 +12,29 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.columns import LABEL_NAMES, PATH_NAMES
 from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles
 from retrieval_vs_diffusion.images.collections.record_batches import ENDINGS as TABLES
-from retrieval_vs_diffusion.images.collections.record_batches import schema_of
+from retrieval_vs_diffusion.images.collections.record_batches import BrokenShardError, schema_of
 from retrieval_vs_diffusion.images.collections.table_columns import holds_images
 from retrieval_vs_diffusion.images.image_files import ENDINGS as IMAGES
 
 _LISTS = (".csv", ".tsv")
 _LOOKED_AT = 20_000  # files; the first ones tell what a collection of millions is
+_TABLES_TRIED = 10
 _URLS = {"url", "image_url"}
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """What lies in a folder: names of its own files and folders, numbers of all endings, and its first table."""
+    """What lies in a folder: names of its own files and folders, numbers of all endings, and its first tables."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
     endings: Counter[str]
-    table: Path | None
+    tables: tuple[Path, ...]
+
+    @property
+    def table(self) -> Path | None:
+        """The first whole table; the first of all where none is whole."""
+        return next(filter(_is_whole, self.tables), self.tables[0] if self.tables else None)
 
 
 def detect(path: Path, kind: Literal["target", "pool"]) -> str:
@@ -71,8 +77,8 @@ def _of_folder(path: Path, looked: _Looked, kind: str) -> str | None:
     images = sum(looked.endings[ending] for ending in IMAGES)
     if images and any(name.isdecimal() and len(name) >= 5 for name in looked.folders) and kind == "pool":
         return "img2dataset_files"
-    if looked.table is not None and not images:
-        return _of_table(looked.table)
+    if not images and (table := looked.table) is not None:
+        return _of_table(table)
     lists = [path / name for name in looked.files if name.lower().endswith(_LISTS)]
     if kind == "pool":
         return "captions_csv" if lists else "image_folder" if images else None
@@ -90,9 +96,17 @@ def _of_table(table: Path) -> str | None:
     return "links" if _URLS & {name.lower() for name in schema.names} else None
 
 
+def _is_whole(table: Path) -> bool:
+    try:
+        schema_of(table)
+    except BrokenShardError:
+        return False
+    return True
+
+
 def _look(path: Path) -> _Looked:
     endings: Counter[str] = Counter()
-    table: Path | None = None
+    tables: list[Path] = []
     own_files: list[str] = []
     own_folders: list[str] = []
     for place, folders, files in os.walk(path):
@@ -103,11 +117,11 @@ def _look(path: Path) -> _Looked:
         for name in shown:
             ending = Path(name).suffix.lower()
             endings[ending] += 1
-            if table is None and ending in TABLES:
-                table = Path(place, name)
+            if ending in TABLES and len(tables) < _TABLES_TRIED:
+                tables.append(Path(place, name))
         if endings.total() > _LOOKED_AT:
             break
-    return _Looked(tuple(own_files), tuple(own_folders), endings, table)
+    return _Looked(tuple(own_files), tuple(own_folders), endings, tuple(tables))
 
 
 def _has(folder: Path, ending: str) -> bool:
@@ -131,7 +145,7 @@ def _contents(path: Path) -> str:
     if not looked.endings:
         return "it has no files"
     most = [f"{count} {ending or 'without ending'}" for ending, count in looked.endings.most_common(4)]
-    columns = f" with the columns {', '.join(schema_of(looked.table).names)}" if looked.table is not None else ""
+    columns = f" with the columns {', '.join(schema_of(table).names)}" if (table := looked.table) is not None else ""
     return f"it has files {', '.join(most)}{columns}, and {len(looked.folders)} folders"
 
 

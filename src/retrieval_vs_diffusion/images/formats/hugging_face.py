@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.cell_values import check_batch, value_of
 from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
-from retrieval_vs_diffusion.images.collections.record_batches import ROWS_AT_ONCE
+from retrieval_vs_diffusion.images.collections.record_batches import DAMAGE, ROWS_AT_ONCE
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -51,7 +53,7 @@ class HuggingFace:
         """Key (split and row), label, part and caption of each row; images are not read.
 
         Raises:
-            UserError: if there is no such data set, or columns are missing.
+            UserError: if there is no such data set, it is damaged, or columns are missing.
         """
         yield from self._samples(None, with_images=False)
 
@@ -71,8 +73,16 @@ class HuggingFace:
                 split=self.split_column,
                 needs=self.needs,
             )
-            for number, row in _rows(dataset, split, columns, only, with_images):
-                yield columns.sample(f"{split}/{number}", row, place, part_named(split))
+            rows = _rows(dataset, split, columns, only, with_images)
+            while True:
+                try:  # around the reading alone: what becomes of a row is another matter
+                    number, row = next(rows)
+                except StopIteration:
+                    break
+                except (*DAMAGE, IndexError) as error:
+                    reason = " ".join(str(error).split())[:200]
+                    raise UserError(f"{place}: is damaged ({reason}); save it again") from error
+                yield columns.sample(f"{split}/{number}", row, place, part_named(split), self._folders())
 
     def _splits(self) -> Iterator[tuple[str, Any]]:
         from datasets import DatasetDict
@@ -97,10 +107,19 @@ class HuggingFace:
             raise UserError("hugging_face: give a path, or the name of a data set on the hub, not both")
         try:
             if self.path is not None:
-                return datasets.load_from_disk(str(self.path))
+                return _within(self.path, datasets.load_from_disk(str(self.path)))
             return datasets.load_dataset(self.name, self.config)
         except Exception as error:  # of its network, its files, or its settings: what `datasets` raises has no base
             raise UserError(self._not_loaded(error)) from error
+
+    def _folders(self) -> tuple[Path, ...]:
+        """Where files of images may lie: in the data set, or where ``datasets`` keeps what it downloads."""
+        if self.path is not None:
+            return (self.path,)
+        from datasets import config
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        return tuple(Path(place) for place in (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, HF_HUB_CACHE))
 
     def _not_loaded(self, error: Exception) -> str:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -115,19 +134,29 @@ class HuggingFace:
 def _rows(
     dataset: Any, split: str, columns: TableColumns, only: Container[str] | None, with_images: bool
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and values by column of the wanted rows."""
-    from datasets import Image
-
+    """Number and values by column of the wanted rows, as they are stored: nothing is decoded or fetched."""
     wanted = [number for number in range(len(dataset)) if only is None or f"{split}/{number}" in only]
     read = columns.all if with_images else columns.described
     if not read:
         yield from ((number, {}) for number in wanted)
         return
-    if with_images and isinstance(dataset.features[columns.image], Image):
-        dataset = dataset.cast_column(columns.image, Image(decode=False))
     chosen = dataset.select_columns(read)
+    for batch in chosen.data.table.to_batches():
+        check_batch(batch)
     if len(wanted) < len(dataset):
         chosen = chosen.select(wanted)
-    for start, batch in enumerate(chosen.with_format(None).iter(batch_size=ROWS_AT_ONCE)):
-        for within, values in enumerate(zip(*(batch[name] for name in read), strict=True)):
-            yield wanted[start * ROWS_AT_ONCE + within], dict(zip(read, values, strict=True))
+    for start, table in enumerate(chosen.with_format("arrow").iter(batch_size=ROWS_AT_ONCE)):
+        for within in range(table.num_rows):
+            yield wanted[start * ROWS_AT_ONCE + within], {name: value_of(table.column(name)[within]) for name in read}
+
+
+def _within(folder: Path, loaded: Any) -> Any:
+    """The data set, if the files that it names lie in its folder."""
+    from datasets import DatasetDict
+
+    place = os.path.abspath(folder)
+    for dataset in loaded.values() if isinstance(loaded, DatasetDict) else (loaded,):
+        for file in dataset.cache_files:
+            if not Path(os.path.abspath(file["filename"])).is_relative_to(place):
+                raise ValueError(f"it names the file {file['filename']}, which lies outside of it")
+    return loaded

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, described
+from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, TWICE, described
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -43,12 +43,18 @@ class Img2datasetFiles:
     def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
         """The images' paths, with what is said of each."""
         faults = faults if faults is not None else Counter()
-        folders = sorted(each for each in self.path.iterdir() if each.is_dir() and each.name.isdecimal())
+        inside = self.path.iterdir() if self.path.is_dir() else ()
+        folders = sorted(each for each in inside if each.is_dir() and each.name.isdecimal())
         if not folders:
             raise UserError(f"{self.path}: found no folder called 00000 or the like, as img2dataset writes them")
         for folder in folders:
+            seen: set[str] = set()
             for file in image_files(folder):
                 key = f"{folder.name}/{file.with_suffix('').as_posix()}"
+                if key in seen:  # as a.jpg and a.png
+                    faults[TWICE] += 1
+                    continue
+                seen.add(key)
                 if only is not None and key not in only:
                     continue
                 path = folder / file

@@ -7,8 +7,9 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.collections.record_batches import batches_of, common_schema, schema_of, shards_in
-from retrieval_vs_diffusion.images.collections.sidecars import NOT_DOWNLOADED
+from retrieval_vs_diffusion.images.collections.record_batches import common_schema, schema_of
+from retrieval_vs_diffusion.images.collections.shards import Shards
+from retrieval_vs_diffusion.images.collections.sidecars import NOT_DOWNLOADED, TWICE
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -41,7 +42,7 @@ class Img2datasetParquet:
         """Key (shard and img2dataset's key), caption and label of each row that was downloaded; no images.
 
         Raises:
-            UserError: if columns are missing or differ between shards, or a file is damaged.
+            UserError: if columns are missing or differ between shards, or no file is whole.
         """
         yield from self._samples(None, Counter(), with_images=False)
 
@@ -50,7 +51,8 @@ class Img2datasetParquet:
         yield from self._samples(only, faults if faults is not None else Counter(), with_images=True)
 
     def _samples(self, only: Container[str] | None, faults: Counter[str], with_images: bool) -> Iterator[Sample]:
-        shards = shards_in(self.path)
+        found = Shards(self.path, faults)
+        shards = found.files
         schema = schema_of(shards[0])
         for needed in ("key", "status"):
             if needed not in schema.names:
@@ -67,10 +69,19 @@ class Img2datasetParquet:
         )
         read = ["key", "status", *(name for name in columns.described if name not in {"key", "status"})]
         common_schema(shards, [*read, columns.image])
+        root = self.path if self.path.is_dir() else self.path.parent
         for shard in shards:
-            for _, row in batches_of(shard, [*read, columns.image] if with_images else read):
-                key = f"{shard.stem}/{row['key']}"
+            prefix = shard.relative_to(root).with_suffix("").as_posix()
+            seen: set[str] = set()
+            for _, row in found.rows(shard, [*read, columns.image] if with_images else read):
+                key = f"{prefix}/{row['key']}"
                 if row["status"] != "success":
                     faults[NOT_DOWNLOADED] += 1
-                elif only is None or key in only:
-                    yield columns.sample(key, row, shard, None)
+                elif row["key"] is None:
+                    faults["without a key"] += 1
+                elif key in seen:
+                    faults[TWICE] += 1
+                else:
+                    seen.add(key)
+                    if only is None or key in only:
+                        yield columns.sample(key, row, shard, None, (root,))

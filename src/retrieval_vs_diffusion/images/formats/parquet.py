@@ -7,7 +7,8 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 
 from retrieval_vs_diffusion.images.collections.part_names import part_of_file
-from retrieval_vs_diffusion.images.collections.record_batches import batches_of, common_schema, schema_of, shards_in
+from retrieval_vs_diffusion.images.collections.record_batches import common_schema, schema_of
+from retrieval_vs_diffusion.images.collections.shards import Shards
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -42,16 +43,17 @@ class Parquet:
         """Key (shard and row), label, part and caption of each row; images are not read.
 
         Raises:
-            UserError: if columns are missing or differ between shards, or a file is damaged.
+            UserError: if columns are missing or differ between shards, or no file is whole.
         """
-        yield from self._samples(None, with_images=False)
+        yield from self._samples(None, Counter(), with_images=False)
 
     def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
-        """The rows with their images; row groups without a wanted one are not read."""
-        yield from self._samples(only, with_images=True)
+        """The rows with their images; row groups without a wanted one are not read, broken shards are counted."""
+        yield from self._samples(only, faults if faults is not None else Counter(), with_images=True)
 
-    def _samples(self, only: Container[str] | None, with_images: bool) -> Iterator[Sample]:
-        shards = shards_in(self.path)
+    def _samples(self, only: Container[str] | None, faults: Counter[str], with_images: bool) -> Iterator[Sample]:
+        found = Shards(self.path, faults)
+        shards = found.files
         columns = TableColumns.found_in(
             schema_of(shards[0]),
             shards[0],
@@ -69,7 +71,7 @@ class Parquet:
             inside = shard.relative_to(root)
             keys = inside.as_posix()
             wanted = None if only is None else lambda row, keys=keys: f"{keys}/{row}" in only
-            for number, row in batches_of(shard, read, wanted):
+            for number, row in found.rows(shard, read, wanted):
                 if not with_images:
                     row.pop(columns.image, None)
-                yield columns.sample(f"{keys}/{number}", row, shard, part_of_file(inside))
+                yield columns.sample(f"{keys}/{number}", row, shard, part_of_file(inside), (root,))

@@ -10,14 +10,13 @@ from pathlib import Path, PurePosixPath
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.part_names import part_of_file
-from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, described
+from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, TWICE, described
 from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD, LARGEST_MEMBER, tar_members
 from retrieval_vs_diffusion.images.image_files import ENDINGS
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 
 logger = logging.getLogger(__name__)
-_TWICE = "a name twice in a shard"
 
 
 @part
@@ -60,7 +59,7 @@ class WebDataset:
             seen: set[str] = set()
             for group in _groups(shard, prefix, only, found, with_images):
                 if group.key in seen:
-                    found[_TWICE] += 1
+                    found[TWICE] += 1
                     continue
                 if not group.has_image:
                     found["without an image"] += 1
@@ -117,7 +116,7 @@ def _groups(
         if ending in SIDECARS:
             group.texts.setdefault(ending, content or b"")
         elif group.has_image:
-            faults[_TWICE] += 1
+            faults[TWICE] += 1
         else:
             group.has_image, group.image = True, content
     if group is not None:

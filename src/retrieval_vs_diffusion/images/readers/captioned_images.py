@@ -22,8 +22,6 @@ from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.progress import progress
 
-LONGEST_CAPTION = 10_000  # characters
-
 
 @part
 class CaptionedImages:
@@ -87,7 +85,7 @@ class CaptionedImages:
             if sample.watermark is not None and sample.watermark >= self.watermark_below:
                 tally.add("watermarked")
                 continue
-            caption = plain_caption(sample.caption or "", LONGEST_CAPTION)
+            caption = plain_caption(sample.caption or "")
             row = tally.row(sample, self.short_side, caption=caption, true_label=_true_label(sample, positions))
             if row is None:
                 continue

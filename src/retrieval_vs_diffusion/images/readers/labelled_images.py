@@ -14,6 +14,7 @@ from pydantic import Field
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.class_naming import class_names_of
 from retrieval_vs_diffusion.images.collections.collection import Collection, build_collection
+from retrieval_vs_diffusion.images.collections.plain_text import plain_caption
 from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.images.photo import SMALLEST_SIDE
@@ -133,7 +134,8 @@ class _Part:
             tally.add("read")
             label = sample.label or ""
             position = self._position[label]
-            row = tally.row(sample, self._short_side, label=position, true_label=position, caption=sample.caption)
+            caption = plain_caption(sample.caption or "") or None
+            row = tally.row(sample, self._short_side, label=position, true_label=position, caption=caption)
             if row is None:
                 continue
             first = self._seen.get(row["content_hash"])

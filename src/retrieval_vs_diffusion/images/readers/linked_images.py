@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.plain_text import plain, plain_caption
+from retrieval_vs_diffusion.images.collections.record_batches import DAMAGE
 from retrieval_vs_diffusion.images.downloads.embedding_files import check_pairs, in_order
 from retrieval_vs_diffusion.images.downloads.link_columns import Link, LinkColumns, find_columns, read_links
 from retrieval_vs_diffusion.images.image_stream import ImageStream
@@ -92,22 +93,26 @@ class LinkedImages:
 
     def _links(self, files: list[Path], columns: LinkColumns, ledger: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
         for path in files:
+            rows = 0
             try:
                 for number, link in enumerate(read_links(path, columns)):
                     refused = self._refused(link)
                     ledger["read"] += 1
+                    rows += 1
                     if refused is not None:
                         ledger[_COUNTED[refused.partition(":")[0]]] += 1
                     yield {
                         "image_id": f"{path.stem}/{number}",
                         "content_hash": "",  # nobody has seen the image yet
                         "image": None,
-                        "caption": link.caption,
-                        "source": link.url,
+                        "caption": plain_caption(link.caption or "") or None,
+                        "source": None if link.url is None else plain(link.url),
                         "refused": refused,
                     }
-            except (pa.ArrowException, OSError) as error:
+            except DAMAGE as error:
                 raise UserError(_unreadable(path, error)) from error
+            if rows != _rows(path):  # what follows would have the embeddings of other rows
+                raise UserError(f"{path}: says that it has {_rows(path):,} rows and has {rows:,}; bring it again")
 
     def _refused(self, link: Link) -> str | None:
         if link.url is None:
@@ -126,7 +131,7 @@ class LinkedImages:
     def _columns(self, path: Path) -> LinkColumns:
         try:
             schema = pq.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGE as error:
             raise UserError(_unreadable(path, error)) from error
         return find_columns(path, schema, self.url_column, self.caption_column)
 
@@ -166,7 +171,10 @@ _COUNTED = {"no url": "no_url", "unsafe": "unsafe", "watermark": "watermarked", 
 
 
 def _rows(path: Path) -> int:
-    return pq.read_metadata(path).num_rows
+    try:
+        return pq.read_metadata(path).num_rows
+    except DAMAGE as error:
+        raise UserError(_unreadable(path, error)) from error
 
 
 def _difference(found: LinkColumns, first: LinkColumns) -> str:
