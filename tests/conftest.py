@@ -134,9 +134,9 @@ def diffusion(pipeline, device):
     return Diffusion(pipeline, "tiny", device)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium."""
+    """A headless Chromium; for a module, because its event loop runs meanwhile and lets no other in."""
     chromium_found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium_found is None:
         if os.environ.get("REQUIRE_BROWSER"):

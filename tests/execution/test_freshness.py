@@ -204,3 +204,14 @@ def test_only_of_a_large_artifact_the_state_is_recorded(made, tmp_path, monkeypa
     made(2)
     assert "state" in json.loads((tmp_path / "draw_1.json.made.json").read_text())
     assert made(2) == []
+
+
+def test_looked_at_anew_what_was_absent_stays_absent(tmp_path):
+    names = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in ("aside", "out")}
+    names["aside"].metadata = {"required": False}
+    steps = Pipeline([Node(draw, "aside", "out", name="out")])
+    catalog = DataCatalog(names)
+    freshness = Freshness(steps, catalog)
+    before = freshness.expected("out")
+    catalog["aside"] = MemoryDataset(None, metadata={"required": False})  # as the runner does
+    assert freshness.anew().expected("out") == before

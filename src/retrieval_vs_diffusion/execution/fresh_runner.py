@@ -122,7 +122,7 @@ class FreshRunner(SequentialRunner):
         if to_compare:
             place = path_of(catalog.get(to_compare[0].outputs[0]))
             with alone_with(place.with_name("comparison"), "comparing rows") if place else contextlib.nullcontext():
-                self._freshness = Freshness(self._whole, catalog)  # another run may have compared meanwhile
+                self._freshness = self._freshness.anew()  # another run may have compared meanwhile
                 stale = Pipeline(self._freshness.stale_nodes(Pipeline(comparing)))
                 self._check_inputs(stale, catalog)
                 self._total += len(stale.nodes) - len(to_compare)

@@ -45,10 +45,17 @@ class Freshness:
 
     def __init__(self, whole: Pipeline, catalog: DataCatalog) -> None:
         self.catalog = catalog
+        self._whole = whole
         self._maker: dict[str, Node] = {output: node for node in whole.nodes for output in node.outputs}
         self._expected: dict[str, str] = {}
         self._holds: dict[str, bool] = {}
         self._absent: set[str] = set()
+
+    def anew(self) -> Freshness:
+        """The same to be looked at anew; what was absent stays so, as the runner has put nothing in its place."""
+        looked_at = Freshness(self._whole, self.catalog)
+        looked_at._absent = set(self._absent)
+        return looked_at
 
     def expected(self, name: str) -> str:
         """The fingerprint that an artifact or parameter has now, whether it is made or not."""
