@@ -17,8 +17,7 @@ table: install
 test: install
 	$(BIN)/python -m pytest
 
-# Each ends with the line `N passed, N failed`. A shell that starts it in the background makes Ctrl-C unheard, and tests
-# of it fail.
+# Each ends with the line `N passed, N failed`.
 torture: $(VENV)/.fuzzer
 	$(BIN)/python -m tests.torture
 
