@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from retrieval_vs_diffusion.unfinished import BrokenUnitError, kept_in, unfinished
@@ -67,3 +69,36 @@ def test_outside_nothing_is_kept(tmp_path, monkeypatch):
     assert not section.is_kept
     assert section.find(0, lambda path: path.read_text()) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"x" + data[1:], lambda data: b""])
+def test_a_unit_that_was_damaged_is_as_if_it_were_not_there(tmp_path, damage):
+    with kept_in(tmp_path / "step" / "f1"):
+        section = unfinished().section("images")
+        section.keep(0, write("whole"))
+        (unit,) = (tmp_path / "step" / "f1" / "images_0").iterdir()
+        unit.write_bytes(damage(unit.read_bytes()))
+        assert section.find(0, lambda path: path.read_text()) is None
+        section.keep(0, write("whole"))
+        assert section.find(0, lambda path: path.read_text()) == "whole"
+
+
+def test_a_unit_takes_the_place_of_an_earlier_one(tmp_path):
+    with kept_in(tmp_path / "step" / "f1"):
+        section = unfinished().section("training")
+        for text in ("first look", "second look"):
+            section.keep("checkpoint", write(text))
+        assert section.find("checkpoint", lambda path: path.read_text()) == "second look"
+        assert len(list((tmp_path / "step" / "f1" / "training_0").iterdir())) == 1
+
+
+def test_of_two_that_a_killed_process_left_the_newest_that_is_whole_counts(tmp_path):
+    with kept_in(tmp_path / "step" / "f1"):
+        section = unfinished().section("training")
+        section.keep("checkpoint", write("first look"))
+        (first,) = (tmp_path / "step" / "f1" / "training_0").iterdir()
+        data = first.read_bytes()
+        section.keep("checkpoint", write("second look"))
+        first.write_bytes(data)
+        os.utime(first, (1, 1))
+        assert section.find("checkpoint", lambda path: path.read_text()) == "second look"

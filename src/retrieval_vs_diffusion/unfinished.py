@@ -10,8 +10,10 @@ the same. The folder belongs to one fingerprint of the step: what was made of so
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 from collections import Counter
@@ -20,15 +22,16 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retrieval_vs_diffusion.atomic import replacing
+from retrieval_vs_diffusion.atomic import replacing, sync
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _SPENT = "spent.json"
+_DIGITS = 32  # of a unit's digest
 
 
 class BrokenUnitError(Exception):
-    """A unit's file is not what was written; it is made again."""
+    """A unit is of something else than what is asked for; it is made again."""
 
 
 class Section:
@@ -53,31 +56,53 @@ class Section:
 
         Args:
             unit: its name within the section.
-            read: raises ``BrokenUnitError`` for a file that is damaged, or of another key.
+            read: raises ``BrokenUnitError`` for a file of another key.
         """
-        path = self._path(unit)
-        if path is None or not path.is_file():
-            return None
-        try:
-            found = read(path)
-        except BrokenUnitError as error:
-            logger.info("%s is made again: %s", path.name, error)
-            return None
-        logger.debug("%s found", path)
-        return found
+        for path in self._files(unit):
+            if _digest_of(path) != path.suffix[1:]:
+                logger.info("%s is damaged, and is made again", path)
+                continue
+            try:
+                found = read(path)
+            except BrokenUnitError as error:
+                logger.info("%s is made again: %s", path, error)
+                continue
+            logger.debug("%s found", path)
+            return found
+        return None
 
     def keep(self, unit: int | str, write: Callable[[Path], None]) -> None:
         """Keep a unit, in the place of an earlier one of that name."""
-        path = self._path(unit)
-        if path is not None:
-            with replacing(path) as partial:
-                write(partial)
-            self._kept()
-            logger.debug("%s kept", path)
+        if self._folder is None:
+            return
+        earlier = self._files(unit)
+        with replacing(self._folder / f"{_name(unit)}.new") as partial:
+            write(partial)
+            path = self._folder / f"{_name(unit)}.{_digest_of(partial)}"
+        # Its name holds its digest, and it gets that name in one step: no damage goes unseen.
+        os.replace(self._folder / f"{_name(unit)}.new", path)
+        sync(self._folder)
+        for each in earlier:
+            if each != path:
+                each.unlink(missing_ok=True)
+        self._kept()
+        logger.debug("%s kept", path)
 
-    def _path(self, unit: int | str) -> Path | None:
-        name = f"{unit:06d}" if isinstance(unit, int) else unit
-        return self._folder / name if self._folder is not None else None
+    def _files(self, unit: int | str) -> list[Path]:
+        """Files of a unit, the newest first: there are two where a process was killed between writing and clearing."""
+        if self._folder is None:
+            return []
+        files = self._folder.glob(f"{_name(unit)}.{'[0-9a-f]' * _DIGITS}")
+        return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _name(unit: int | str) -> str:
+    return f"{unit:06d}" if isinstance(unit, int) else unit
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
 
 
 class UnfinishedWork:

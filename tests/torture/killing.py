@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -121,8 +122,8 @@ def numbered_units(data: Path) -> dict[str, int]:
     """Units that are kept one beside the other, as batches are; a training's state, which is replaced, is none."""
     units = {}
     for folder in _below(data, ".unfinished"):
-        for unit in folder.glob("*/*/[0-9]*"):
-            if unit.name.isdigit():
+        for unit in folder.glob("*/*/[0-9]*.*"):
+            with contextlib.suppress(FileNotFoundError):  # it was given its name, or its step is done
                 units[str(unit)] = unit.stat().st_mtime_ns
     return units
 
