@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from retrieval_vs_diffusion.atomic import replacing
+from retrieval_vs_diffusion.atomic import clear_partial, replacing
 
 
 def names(folder) -> list[str]:
@@ -53,3 +55,41 @@ def test_a_file_and_a_folder_may_take_each_others_place(tmp_path, before, after)
             else:
                 partial.mkdir()
     assert (tmp_path / "a").is_dir() == (after == "folder")
+
+
+def test_what_is_written_lies_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
+    """After a power cut a name without content would be taken for whole."""
+    happened: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor):
+        happened.append(("fsync", os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))))
+        fsync(descriptor)
+
+    def renamed(source, target):
+        happened.append(("rename", os.path.basename(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    with replacing(tmp_path / "images") as partial:
+        (partial / "deep").mkdir(parents=True)
+        (partial / "deep" / "shard").write_text("x")
+    part = f".images.{os.getpid()}.part"
+    assert happened == [
+        ("fsync", "shard"),
+        ("fsync", "deep"),  # a folder after what it lists
+        ("fsync", part),
+        ("rename", "images"),
+        ("fsync", tmp_path.name),  # and the new name itself
+    ]
+
+
+def test_what_a_killed_process_left_is_cleared_for_that_artifact_alone(tmp_path):
+    for name in (".images.17.part", ".images[1].17.part", ".others.17.part", "images"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".images.18.part").mkdir()
+    clear_partial(tmp_path / "images")
+    assert names(tmp_path) == [".images[1].17.part", ".others.17.part", "images"]
+    clear_partial(tmp_path / "images[1]")
+    assert names(tmp_path) == [".others.17.part", "images"]
