@@ -16,8 +16,15 @@ from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
 from retrieval_vs_diffusion.models.generated_pixels import GeneratedPixels
+from retrieval_vs_diffusion.models.learned_weights import (
+    check_low_rank_weights,
+    check_width,
+    load_denoiser,
+    merge_low_rank_weights,
+)
 from retrieval_vs_diffusion.models.offload import offloads, place, take_back
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
+from retrieval_vs_diffusion.models.prompt_encoder import PromptEncoder
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.models.schedulers import make_scheduler
 from retrieval_vs_diffusion.progress import progress
@@ -60,10 +67,9 @@ class Diffusion:
         self._offload = offload
         self._placed: Any = None
         self._place(pipeline)
-        self._encoded: dict[str, Encoded] = {}
+        self._prompts = PromptEncoder(pipeline, self.family, checkpoint, device)
         self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
         self._to_pixels = GeneratedPixels(checkpoint)
-        self._told_of_cut = False
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
@@ -83,7 +89,7 @@ class Diffusion:
             UserError: if the family's prompts are more than one matrix.
         """
         self._check_learns("conditioning vectors and fine-tuned denoisers")
-        return self._encode(prompt)["prompt_embeds"]
+        return self._prompts.encode(prompt)["prompt_embeds"]
 
     def add_words(self, words: Mapping[str, Float[torch.Tensor, "v d"]]) -> None:
         """Teach the text encoder pseudo-words of one or more vectors (Gal et al. 2022).
@@ -94,11 +100,11 @@ class Diffusion:
         self._check_learns("pseudo-words")
         width = self.pipeline.text_encoder.config.hidden_size
         for word, vectors in words.items():
-            self._check_width(f"pseudo-word {word} has vectors", vectors.shape[-1], width)
+            check_width(f"pseudo-word {word} has vectors", vectors.shape[-1], width, self.checkpoint)
         with self._whole():
             # All at once: each call makes the whole table of embeddings anew.
             self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
-        self._encoded.clear()
+        self._prompts.forget()
 
     def add_low_rank_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Merge LoRA weights, as diffusers saves them, into the UNet (Hu et al. 2021; arXiv 2106.09685).
@@ -107,18 +113,9 @@ class Diffusion:
             UserError: if they are of another model.
         """
         self._check_learns("LoRA weights")
-        modules = {name for name, _ in self.pipeline.unet.named_modules()}
-        # diffusers leaves out what it does not know, and says so in a log alone.
-        strange = [key for key in weights if key.removeprefix("unet.").split(".lora")[0] not in modules]
-        if strange or not weights:
-            raise self._do_not_fit("LoRA", KeyError(strange[0] if strange else "there are none"))
+        check_low_rank_weights(self.pipeline, weights, self.checkpoint)
         with self._whole():
-            try:
-                self.pipeline.load_lora_weights(dict(weights))
-            except (RuntimeError, ValueError) as error:
-                raise self._do_not_fit("LoRA", error) from error
-            self.pipeline.fuse_lora()
-            self.pipeline.unload_lora_weights()
+            merge_low_rank_weights(self.pipeline, weights, self.checkpoint)
 
     def replace_denoiser(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Give the UNet other weights.
@@ -128,10 +125,7 @@ class Diffusion:
         """
         self._check_learns("fine-tuned denoisers")
         with self._whole():
-            try:
-                self.pipeline.unet.load_state_dict(dict(weights))
-            except RuntimeError as error:
-                raise self._do_not_fit("denoiser", error) from error
+            load_denoiser(self.pipeline, weights, self.checkpoint)
 
     def text_to_image(
         self, conditions: Sequence[Condition], seeds: Sequence[int], sampling: Sampling, description: str | None = None
@@ -214,7 +208,7 @@ class Diffusion:
     ) -> dict[str, Any]:
         shown = [self._shown(conditions[index]) for index in batch]
         if sampling.guidance_scale > 1:
-            away = self._away_from(sampling.negative_prompt)
+            away = self._prompts.away_from(sampling.negative_prompt)
             shown = [{**each, **{f"negative_{name}": value for name, value in away.items()}} for each in shown]
         return {
             **{name: torch.stack([each[name] for each in shown]) for name in shown[0]},
@@ -227,24 +221,11 @@ class Diffusion:
 
     def _shown(self, condition: Condition) -> Encoded:
         if isinstance(condition, str):
-            return self._encode(condition)
+            return self._prompts.encode(condition)
         self._check_learns("conditions in place of prompts")
         width = self.pipeline.unet.config.cross_attention_dim
-        self._check_width("a condition has vectors", condition.shape[-1], width)
+        check_width("a condition has vectors", condition.shape[-1], width, self.checkpoint)
         return {"prompt_embeds": condition.to(self.device, self.pipeline.dtype)}
-
-    def _away_from(self, negative_prompt: str | None) -> Encoded:
-        if negative_prompt is not None:
-            return self._encode(negative_prompt)
-        return self.family.without_prompt(self.pipeline, self._encode(""))
-
-    @torch.no_grad()
-    def _encode(self, prompt: str) -> Encoded:
-        """One prompt alone, whatever else is encoded: its numbers do not depend on its company."""
-        if prompt not in self._encoded:
-            self._tell_if_cut(prompt)
-            self._encoded[prompt] = self.family.encode(self.pipeline, prompt, self.device)
-        return self._encoded[prompt]
 
     def _use(self, pipeline: Any, sampling: Sampling) -> None:
         """Make a pipeline ready to sample."""
@@ -265,38 +246,11 @@ class Diffusion:
             place(self.pipeline, self.device, self._offload)
             self._placed = self.pipeline
 
-    def _tell_if_cut(self, prompt: str) -> None:
-        """Warn of the first prompt that is longer than what the text encoder reads."""
-        tokenizer = self.pipeline.tokenizer
-        ids = tokenizer(self.pipeline.maybe_convert_prompt(prompt, tokenizer)).input_ids
-        if len(ids) > tokenizer.model_max_length and not self._told_of_cut:
-            self._told_of_cut = True
-            logger.warning(
-                'the prompt "%s" has %d tokens, the text encoder of %s reads %d: the rest is cut off, here and in '
-                "whatever other prompts are as long",
-                prompt,
-                len(ids),
-                self.checkpoint,
-                tokenizer.model_max_length,
-            )
-
     def _check_learns(self, what: str) -> None:
         if not self.family.learns:
             raise UserError(
                 f"personalise: {what} are not for {self.family.name}, which {self.checkpoint} is; leave the strategy's "
                 "personalise out, or bring Stable Diffusion 1.x or 2.x"
-            )
-
-    def _do_not_fit(self, what: str, error: Exception) -> UserError:
-        reason = " ".join(str(error).split())  # torch names every tensor, a line each
-        shown = f"{reason[:200]}..." if len(reason) > 200 else reason
-        return UserError(f"these {what} weights do not fit {self.checkpoint}: learn them again ({shown})")
-
-    def _check_width(self, what: str, found: int, width: int) -> None:
-        if found != width:
-            raise UserError(
-                f"{what} of width {found}, the text encoder of {self.checkpoint} has {width}: "
-                "learn it again for this model"
             )
 
 

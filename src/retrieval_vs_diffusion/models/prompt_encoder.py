@@ -1,0 +1,62 @@
+"""Prompts as a diffusion model's denoiser is shown them, each encoded once and by itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
+
+logger = logging.getLogger(__name__)
+
+
+class PromptEncoder:
+    """Encodes prompts and keeps what it encoded.
+
+    Args:
+        pipeline: a diffusers pipeline, in whatever place; its parts encode.
+        family: knows how, as ``family_of_pipeline`` gives it.
+        checkpoint: the model's name, for messages.
+        device: where the result is to be.
+    """
+
+    def __init__(self, pipeline: Any, family: Any, checkpoint: str, device: torch.device) -> None:
+        self._pipeline, self._family = pipeline, family
+        self._checkpoint, self._device = checkpoint, device
+        self._encoded: dict[str, Encoded] = {}
+        self._told_of_cut = False
+
+    @torch.no_grad()
+    def encode(self, prompt: str) -> Encoded:
+        """One prompt alone, whatever else is encoded: its numbers do not depend on its company."""
+        if prompt not in self._encoded:
+            self._tell_if_cut(prompt)
+            self._encoded[prompt] = self._family.encode(self._pipeline, prompt, self._device)
+        return self._encoded[prompt]
+
+    def away_from(self, negative_prompt: str | None) -> Encoded:
+        """What guidance leads away from: a prompt, or none as the family has it."""
+        if negative_prompt is not None:
+            return self.encode(negative_prompt)
+        return self._family.without_prompt(self._pipeline, self.encode(""))
+
+    def forget(self) -> None:
+        """Encode everything again, as the text encoder has changed."""
+        self._encoded.clear()
+
+    def _tell_if_cut(self, prompt: str) -> None:
+        """Warn of the first prompt that is longer than what the text encoder reads."""
+        tokenizer = self._pipeline.tokenizer
+        ids = tokenizer(self._pipeline.maybe_convert_prompt(prompt, tokenizer)).input_ids
+        if len(ids) > tokenizer.model_max_length and not self._told_of_cut:
+            self._told_of_cut = True
+            logger.warning(
+                'the prompt "%s" has %d tokens, the text encoder of %s reads %d: the rest is cut off, here and in '
+                "whatever other prompts are as long",
+                prompt,
+                len(ids),
+                self._checkpoint,
+                tokenizer.model_max_length,
+            )
