@@ -207,11 +207,13 @@ def test_only_of_a_large_artifact_the_state_is_recorded(made, tmp_path, monkeypa
 
 
 def test_looked_at_anew_what_was_absent_stays_absent(tmp_path):
-    names = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in ("aside", "out")}
-    names["aside"].metadata = {"required": False}
+    datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in ("aside", "out")}
+    datasets["aside"].metadata = {"required": False}
     steps = Pipeline([Node(draw, "aside", "out", name="out")])
-    catalog = DataCatalog(names)
-    freshness = Freshness(steps, catalog)
-    before = freshness.expected("out")
+    expected = Freshness(steps, DataCatalog(dict(datasets))).expected("out")  # as the next run will see it
+    catalog = DataCatalog(datasets)
+    seen = Freshness(steps, catalog)
+    assert [node.name for node in seen.stale_nodes(steps)] == ["out"]  # nothing was made, so no input was looked at
+    seen.take_as_absent("aside")
     catalog["aside"] = MemoryDataset(None, metadata={"required": False})  # as the runner does
-    assert freshness.anew().expected("out") == before
+    assert seen.expected("out") == seen.anew().expected("out") == expected

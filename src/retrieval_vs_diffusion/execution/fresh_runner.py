@@ -93,6 +93,7 @@ class FreshRunner(SequentialRunner):
                 continue
             dataset = catalog.get(name)
             if is_optional(dataset):
+                self._freshness.take_as_absent(name)
                 catalog[name] = MemoryDataset(None, metadata={"required": False})
                 continue
             maker = self._freshness.maker(name)

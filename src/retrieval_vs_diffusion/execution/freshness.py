@@ -51,6 +51,10 @@ class Freshness:
         self._holds: dict[str, bool] = {}
         self._absent: set[str] = set()
 
+    def take_as_absent(self, name: str) -> None:
+        """An optional input that does not hold counts as absent for the whole run, whatever stands in its place."""
+        self._absent.add(name)
+
     def anew(self) -> Freshness:
         """The same to be looked at anew; what was absent stays so, as the runner has put nothing in its place."""
         looked_at = Freshness(self._whole, self.catalog)
