@@ -70,7 +70,7 @@ def main() -> int:
     )
     parser.add_argument("--short", action="store_true", help="few kills and a short fuzz, beside `make test`")
     parser.add_argument("--kills", type=int, help="times that a study is killed (30, short: 3)")
-    parser.add_argument("--fuzz-seconds", type=int, help="for each reader (30, short: 3)")
+    parser.add_argument("--fuzz-seconds", type=int, help="for each reader (20, short: 2)")
     asked = parser.parse_args()
     os.environ["TORTURE_KILLS"] = str(asked.kills or (3 if asked.short else 30))
     # Tests of Ctrl-C and of closed terminals hear nothing where a shell started this in the background.
@@ -79,7 +79,7 @@ def main() -> int:
     started = time.monotonic()
     parts = [] if asked.short else [run_tests(*SUITE)]
     parts.append(run_tests(*(SHORT if asked.short else [HARNESS]), "-m", "torture", "-s"))
-    parts.append(fuzz(asked.fuzz_seconds or (3 if asked.short else 30)))
+    parts.append(fuzz(asked.fuzz_seconds or (2 if asked.short else 20)))
     passed, failed = sum(part[0] for part in parts), [name for part in parts for name in part[1]]
     for name in failed:
         print(f"failed: {name}")
