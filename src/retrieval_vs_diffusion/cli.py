@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import signal
 import sys
 import warnings
 from typing import Any
@@ -25,6 +26,9 @@ class _RunCommand(click.Command):
         warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.secho("Interrupted; the same command goes on from here.", err=True)
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             line = _one_line(error)
             if line is None:

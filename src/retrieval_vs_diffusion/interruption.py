@@ -68,6 +68,10 @@ class Interruption:
             if os.getpid() == self._process:  # forked workers inherit handlers, and have nothing to do here
                 self._busy = True  # a second signal waits until the first is dealt with
                 self._before_the_end(f"ended by {signal.Signals(number).name}")
+                with contextlib.suppress(OSError):  # of a closed terminal
+                    os.write(
+                        2, f"Ended by {signal.Signals(number).name}; the same command goes on from here.\n".encode()
+                    )
         finally:
             self.forget()
             os.kill(os.getpid(), number)

@@ -13,7 +13,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
-from retrieval_vs_diffusion.atomic import replacing
+from retrieval_vs_diffusion.atomic import clear_partial, replacing
 from retrieval_vs_diffusion.execution.claims import alone_with
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
 
@@ -41,6 +41,7 @@ def open_experiment(project: Path) -> tuple[MlflowClient, str]:
     """
     database = project / DATABASE
     with alone_with(database, "opening MLflow's database"):
+        clear_partial(database)
         if not database.exists():
             with replacing(database) as partial:
                 _create_experiment(MlflowClient(f"sqlite:///{partial}"), project)

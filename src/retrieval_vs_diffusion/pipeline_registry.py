@@ -21,7 +21,7 @@ from retrieval_vs_diffusion.pipelines import (
     train,
     tune,
 )
-from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON
+from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON, SCREENING_CHECK
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE
@@ -64,8 +64,11 @@ def whole_study(study: Study) -> Pipeline:
 
 def _strategy_pipeline(everything: Pipeline, name: str) -> Pipeline:
     """One strategy with all that it needs, then the comparison with whatever other rows hold."""
-    comparison = [node for node in everything.nodes if node.namespace == COMPARISON]
-    row = everything.to_outputs(f"{name}.results") + Pipeline(comparison)
+    made = everything.to_outputs(f"{name}.results")
+    # A row that takes nothing of the pool does not have it read to see what the screening would find there.
+    unread = {SCREENING_CHECK} if "pool.images" not in made.all_outputs() else set()
+    compared = [node for node in everything.nodes if node.namespace == COMPARISON and not unread & set(node.outputs)]
+    row = made + Pipeline(compared)
     # An index that is searched is also checked; no row waits for that, and the report shows it where it is there.
     return row + everything.to_outputs(INDEX_CHECK) if "pool.index" in row.all_outputs() else row
 

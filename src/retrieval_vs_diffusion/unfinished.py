@@ -169,6 +169,8 @@ def kept_in(folder: Path | None) -> Iterator[None]:
         for other in folder.parent.iterdir():
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
+    if folder is not None and folder.is_dir():
+        logger.info("Going on with what a run that ended too early left: %s", folder.parent)
     before = _current.set(UnfinishedWork(folder))
     try:
         yield

@@ -9,6 +9,9 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from retrieval_vs_diffusion.execution.freshness import is_optional
+from tests.project.conftest import ROWS
+
 STAGES = {"data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate"}
 
 
@@ -45,6 +48,19 @@ def test_every_dataset_is_declared_with_its_layer(empty_project, pipelines):
             if not name.startswith("params:"):
                 assert name in catalog, name
                 assert catalog[name].metadata["kedro-viz"]["layer"], name
+
+
+def test_every_row_and_a_plain_run_start_in_an_empty_folder(empty_project, pipelines):
+    """What a pipeline needs and does not make is the user's, a parameter, or may be missing."""
+    brought = {"clip", "diffusion", "judge", "pool.takedown", "pool.downloaded"}
+    rows = {name: each for name, each in pipelines.items() if name in ROWS or name == "__default__"}
+    assert len(rows) == len(ROWS) + 1
+    bootstrap_project(empty_project)
+    with KedroSession.create(empty_project, env="test") as session:
+        catalog = session.load_context().catalog
+        for name, pipeline in rows.items():
+            needed = {each for each in pipeline.inputs() if not each.startswith("params:") and each != "parameters"}
+            assert [each for each in needed - brought if not is_optional(catalog[each])] == [], name
 
 
 def test_sets_that_were_generated_alone_are_measured_against_the_pool(pipelines):

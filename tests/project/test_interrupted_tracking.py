@@ -161,7 +161,10 @@ def _stop(project: Project, parameters: str, number: int, alone: bool = False) -
                 time.sleep(0.05)
             assert run.poll() is None, (project.path / "stopped.log").read_text()
             (os.kill if alone else os.killpg)(run.pid, number)
-            assert run.wait(timeout=60) != 0
+            # As a shell has it: a signal that ended it, or 128 more than the number of the one that it obeyed.
+            assert run.wait(timeout=60) == (128 + number if number == signal.SIGINT else -number)
+            if number != signal.SIGKILL:
+                assert "the same command goes on from here" in (project.path / "stopped.log").read_text()
             deadline = time.monotonic() + 30
             while _working_in(project.path) and time.monotonic() < deadline:
                 time.sleep(0.1)

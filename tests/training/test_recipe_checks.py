@@ -52,7 +52,8 @@ def test_training_starts_from_a_file_or_from_scratch(tmp_path):
     ("name", "expected"),
     [
         ("nowhere.safetensors", r"classifier\.init: there is no file .*nowhere\.safetensors; \"scratch\" or a"),
-        ("weights.pt", r"classifier\.init: found \".*weights\.pt\"; \"scratch\" or a \.safetensors file will do"),
+        ("weights.npy", r"classifier\.init: found \".*weights\.npy\"; \"scratch\" or a \.safetensors file will do"),
+        ("weights.pt", r"classifier\.init: .*weights\.pt is a pickle, .* convert it: python -c"),
     ],
 )
 def test_a_file_that_is_not_there_or_of_another_kind_is_refused_in_one_line(tmp_path, name, expected):

@@ -33,7 +33,7 @@ def write_report(
     costs: pd.DataFrame,
     classes: pd.DataFrame,
     leaks: pd.DataFrame,
-    screening_check: dict[str, Any],
+    screening_check: dict[str, Any] | None,
     results_digest: dict[str, Any],
     class_names: list[str],
     index_check: dict[str, Any] | None = None,

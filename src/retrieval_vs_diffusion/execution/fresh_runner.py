@@ -50,16 +50,18 @@ class FreshRunner(SequentialRunner):
         from retrieval_vs_diffusion.world_parts import told
 
         self._whole = whole_study(current_study()) + pipeline
+        self._asked, self._done, self._total = pipeline, 0, 0
+        self._replaced: dict[str, Any] = {}  # datasets of optional inputs that do not hold
         self._freshness = Freshness(self._whole, catalog)
         stale = self._freshness.stale_nodes(pipeline)
         names = {node.name for node in stale}
         to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
         self._check_inputs(to_run, catalog)
+        self._total = len(stale)
         kept = len(pipeline.nodes) - len(stale)
         for line in told(current_study().missing):
             logger.info("Strategies %s", line)
         logger.info("%d of %d steps hold and are kept; %d to run", kept, len(pipeline.nodes), len(stale))
-        self._asked, self._done, self._total = pipeline, 0, len(stale)
         Claims(self._freshness).clear(node for node in pipeline.nodes if node.name not in names)
         if not stale:
             return {}
@@ -94,6 +96,7 @@ class FreshRunner(SequentialRunner):
             dataset = catalog.get(name)
             if is_optional(dataset):
                 self._freshness.take_as_absent(name)
+                self._replaced[name] = dataset
                 catalog[name] = MemoryDataset(None, metadata={"required": False})
                 continue
             maker = self._freshness.maker(name)
@@ -123,11 +126,18 @@ class FreshRunner(SequentialRunner):
         if to_compare:
             place = path_of(catalog.get(to_compare[0].outputs[0]))
             with alone_with(place.with_name("comparison"), "comparing rows") if place else contextlib.nullcontext():
-                self._freshness = self._freshness.anew()  # another run may have compared meanwhile
+                self._look_again(catalog)
                 stale = Pipeline(self._freshness.stale_nodes(Pipeline(comparing)))
                 self._check_inputs(stale, catalog)
                 self._total += len(stale.nodes) - len(to_compare)
                 self._make(stale, catalog, hook_manager, run_id)
+
+    def _look_again(self, catalog: Any) -> None:
+        """See what holds by now: another run may have made rows and compared them meanwhile."""
+        for name, dataset in self._replaced.items():
+            catalog[name] = dataset
+        self._replaced.clear()
+        self._freshness = Freshness(self._whole, catalog)
 
     def _comparing(self) -> list[Node]:
         """The steps of this command that compare rows."""

@@ -45,7 +45,6 @@ class Freshness:
 
     def __init__(self, whole: Pipeline, catalog: DataCatalog) -> None:
         self.catalog = catalog
-        self._whole = whole
         self._maker: dict[str, Node] = {output: node for node in whole.nodes for output in node.outputs}
         self._expected: dict[str, str] = {}
         self._holds: dict[str, bool] = {}
@@ -54,12 +53,6 @@ class Freshness:
     def take_as_absent(self, name: str) -> None:
         """An optional input that does not hold counts as absent for the whole run, whatever stands in its place."""
         self._absent.add(name)
-
-    def anew(self) -> Freshness:
-        """The same to be looked at anew; what was absent stays so, as the runner has put nothing in its place."""
-        looked_at = Freshness(self._whole, self.catalog)
-        looked_at._absent = set(self._absent)
-        return looked_at
 
     def expected(self, name: str) -> str:
         """The fingerprint that an artifact or parameter has now, whether it is made or not."""

@@ -150,6 +150,7 @@ def _log_lines(context: Any) -> Iterator[Any]:
 
 def _start_worker(queue: Any) -> None:
     _end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all: the process that the user started tells of it
     logging.getLogger().handlers = [logging.handlers.QueueHandler(queue)]
     progress.use_lines()
 

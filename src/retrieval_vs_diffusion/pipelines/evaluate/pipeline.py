@@ -16,6 +16,7 @@ from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE, leak_comparison
 
+SCREENING_CHECK = "comparison.screening_check"
 COMPARISON = "comparison"  # the box that stands after those of the strategies
 
 
@@ -159,7 +160,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
                 "screening": "params:screening",
                 **({"pool": "pool.images"} if study.has_pool else {}),
             },
-            "comparison.screening_check",
+            SCREENING_CHECK,
             "check_screening",
         ),
     ]
