@@ -39,12 +39,12 @@ class Section:
 
     Args:
         folder: where they are; None where nothing is kept.
-        kept: called whenever one was kept.
+        keeping: called whenever one is about to be kept.
     """
 
-    def __init__(self, folder: Path | None, kept: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path | None, keeping: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
-        self._kept = kept
+        self._keeping = keeping
 
     @property
     def is_kept(self) -> bool:
@@ -75,6 +75,7 @@ class Section:
         """Keep a unit, in the place of an earlier one of that name."""
         if self._folder is None:
             return
+        self._keeping()  # first: what a kill between the two makes be done again was spent all the same
         earlier = self._files(unit)
         with replacing(self._folder / f"{_name(unit)}.new") as partial:
             write(partial)
@@ -85,7 +86,6 @@ class Section:
         for each in earlier:
             if each != path:
                 each.unlink(missing_ok=True)
-        self._kept()
         logger.debug("%s kept", path)
 
     def _files(self, unit: int | str) -> list[Path]:

@@ -10,8 +10,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-# What a clock or a place decides; all else must be equal.
-_TIMES = {"seconds", "cost", "gpu_seconds", "peak_memory_bytes", "hours", "embedding_seconds", "screen", "bring"}
+# What a clock, a place or work that was done twice decides; all else must be equal.
+_TIMES = {
+    "seconds",
+    "cost",
+    "flops",
+    "gpu_seconds",
+    "peak_memory_bytes",
+    "hours",
+    "embedding_seconds",
+    "screen",
+    "bring",
+}
 _OF_PLACE = ("report.html",)
 
 
@@ -33,7 +43,7 @@ def _digest(path: Path) -> str:
         return _hash(json.dumps(_without_times(json.loads(path.read_text())), sort_keys=True).encode())
     if path.suffix == ".csv":
         table = pd.read_csv(path)
-        kept = [name for name in table.columns if not any(word in name for word in ("second", "price"))]
+        kept = [name for name in table.columns if not any(word in name for word in ("second", "price", "flops"))]
         return _hash(table[kept].to_csv(index=False).encode())
     if path.suffix == ".parquet":
         table = pq.read_table(path)
