@@ -1,12 +1,13 @@
 # `make run` sets everything up and runs the study's six main rows; `make table` every row of docs/strategies.md;
-# `make test` sets everything up and runs the tests; `make torture` kills, feeds rubbish and fills disks (docs/reliability.md).
+# `make test` sets everything up and runs the tests; `make torture` kills, feeds rubbish and fills disks (docs/reliability.md);
+# `make benchmark` measures each stage beside its peer (docs/performance.md).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
 
-.PHONY: run table test torture torture-short lint install release-models clean
+.PHONY: run table test torture torture-short benchmark lint install release-models clean
 
 run: install
 	$(BIN)/kedro run
@@ -26,6 +27,21 @@ torture-short: $(VENV)/.fuzzer
 
 $(VENV)/.fuzzer: $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[torture]'
+	@touch $@
+
+# Each stage beside its peer; the peers whose packages do not go with ours get environments of their own.
+PEERS := clip_retrieval autofaiss
+benchmark: $(VENV)/.benchmarks $(PEERS:%=.peers/%/.installed)
+	$(BIN)/python -m benchmarks
+
+$(VENV)/.benchmarks: $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[benchmarks]'
+	@touch $@
+
+.peers/%/.installed: benchmarks/peers/%.txt
+	$(PYTHON) -m venv .peers/$*
+	@echo "Installing the peer $* into .peers/$*"
+	@.peers/$*/bin/python -m pip install --disable-pip-version-check -q -r $<
 	@touch $@
 
 lint: install

@@ -1,0 +1,1 @@
+"""Measurements: each stage beside its peer (`make benchmark`), and the scripts behind figures in the documentation."""
