@@ -130,6 +130,12 @@ class UnfinishedWork:
         self._sections[plain] += 1
         return Section(self._folder / f"{plain}_{number}", self._write_spent)
 
+    def scratch(self) -> Path | None:
+        """A folder for files that are needed while the step runs; it goes with the units. None where none are kept."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
     def measure(self, spent: Callable[[], Mapping[str, Any]]) -> None:
         """Have written down with every unit what the work took so far, ``spent_before`` included.
 

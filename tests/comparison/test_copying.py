@@ -4,11 +4,16 @@ from PIL import Image
 
 from retrieval_vs_diffusion.comparison.copying import nearest_in_pool
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.images.near_duplicates import thumbnail
 from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex, build_index
 
 
 def noise(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+
+
+def thumbnails(*images: np.ndarray) -> np.ndarray:
+    return np.stack([thumbnail(image) for image in images])
 
 
 def wide(pixels: np.ndarray) -> np.ndarray:
@@ -25,10 +30,10 @@ INDEX = build_index(Embeddings(np.eye(3, dtype=np.float32), "toy"))
 
 
 def test_a_copy_and_an_image_of_its_own_by_hand():
-    squares = np.stack([noise(1), noise(7)])
+    generated = thumbnails(noise(1), noise(7))
     embeddings = np.array([[0, 1, 0], [0.6, 0, 0.8]], np.float32)
     # cosines to the nearest: 1 and 0.8; the first is pool image 1, the second is no pool image
-    assert nearest_in_pool(squares, embeddings, POOL, INDEX, 0.9) == {
+    assert nearest_in_pool(generated, embeddings, POOL, INDEX, 16, 0.9) == {
         "nearest_pool_mean": pytest.approx(0.9),
         "nearest_pool_max": pytest.approx(1.0),
         "copied_share": 0.5,
@@ -39,7 +44,7 @@ def test_a_copy_is_sought_among_the_nearest_alone():
     embeddings = np.array([[1, 0, 0]], np.float32)  # nearest to picture 0, though it is picture 1
 
     def copied(neighbours: int) -> float:
-        return nearest_in_pool(noise(1)[None], embeddings, POOL, INDEX, 0.9, neighbours)["copied_share"]
+        return nearest_in_pool(thumbnails(noise(1)), embeddings, POOL, INDEX, 16, 0.9, neighbours)["copied_share"]
 
     assert (copied(1), copied(10)) == (0, 1)  # ten of a pool of three are all three
 
@@ -47,7 +52,9 @@ def test_a_copy_is_sought_among_the_nearest_alone():
 def test_the_threshold_decides():
     half = (noise(0) * 0.5 + noise(7) * 0.5).astype(np.uint8)  # correlation about 0.7
     embeddings = np.array([[1, 0, 0]], np.float32)
-    shares = [nearest_in_pool(half[None], embeddings, POOL, INDEX, each)["copied_share"] for each in (0.5, 0.93)]
+    shares = [
+        nearest_in_pool(thumbnails(half), embeddings, POOL, INDEX, 16, each)["copied_share"] for each in (0.5, 0.93)
+    ]
     assert shares == [1, 0]
 
 
@@ -65,13 +72,13 @@ class StopsShort(VectorIndex):
 
 
 def test_an_index_that_finds_fewer_neighbours_than_it_is_asked_for_is_no_mistake():
-    squares, embeddings = np.stack([noise(1), noise(7)]), np.array([[0, 1, 0], [0, 1, 0]], np.float32)
-    found = nearest_in_pool(squares, embeddings, POOL, StopsShort(), 0.9)
+    generated, embeddings = thumbnails(noise(1), noise(7)), np.array([[0, 1, 0], [0, 1, 0]], np.float32)
+    found = nearest_in_pool(generated, embeddings, POOL, StopsShort(), 16, 0.9)
     assert (found["nearest_pool_mean"], found["copied_share"]) == (1.0, 0.5)
 
 
 def test_of_a_pool_of_links_nothing_is_downloaded_to_be_compared_and_the_cosines_are_told():
     about = {"content_hash": "", "image": None, "source": "https://x/1"}
     links = ImageTable.from_rows([{"image_id": f"links/{n}", **about} for n in range(3)], {"kind": "links"})
-    found = nearest_in_pool(noise(1)[None], np.array([[0.6, 0, 0.8]], np.float32), links, INDEX, 0.9)
+    found = nearest_in_pool(thumbnails(noise(1)), np.array([[0.6, 0, 0.8]], np.float32), links, INDEX, 16, 0.9)
     assert found["nearest_pool_mean"] == pytest.approx(0.8)

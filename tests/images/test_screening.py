@@ -137,3 +137,32 @@ def test_every_planted_leak_of_the_base_world_is_found_and_little_else(pool, tar
 def test_thresholds_out_of_range_are_refused(settings):
     with pytest.raises(ValidationError):
         Screening(**settings)
+
+
+def test_rows_are_judged_while_they_come_and_no_differently(gate):
+    """1,200 rows: noise, of which every seventh is broken, every eleventh below a floor and every thirteenth a leak."""
+
+    def rows():
+        for number in range(1200):
+            made = image_row(noise(2 if number % 13 == 0 else 10 + number % 1000), str(number))
+            if number % 7 == 0:
+                made["image"]["bytes"] = b""
+            yield {**made, "refused": "below_floor: far"} if number % 11 == 0 else made
+
+    asked = [0]
+
+    def counted():
+        for each in rows():
+            asked[0] += 1
+            yield each
+
+    judged, ahead = [], []
+    for row, refused in gate.judged(counted()):
+        judged.append((row["image_id"], refused))
+        ahead.append(asked[0] - len(judged))
+    assert [image_id for image_id, _ in judged] == [str(number) for number in range(1200)]
+    assert max(ahead) < 700  # 512 whole ones, and those that were refused without a look in between
+    again = Gate(SETTINGS, fingerprint(table(1), table(2)))
+    assert [refused for _, refused in judged] == again.judge(list(rows()))
+    kinds = [refused and reason_of(refused) for _, refused in judged]
+    assert set(kinds) == {None, "broken", "below_floor", "leak", "duplicate"}

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from retrieval_vs_diffusion.images import spooled_rows
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.images.screening import REASONS, Gate, Screening, fingerprint
 from retrieval_vs_diffusion.strategies.collect import EXAMPLES, Collected, collect, steps_of, total
@@ -312,3 +313,18 @@ def test_the_ledger_is_summed_over_classes_and_can_be_written_as_json(gate):
     assert total(step, "used") == 2
     assert json.loads(json.dumps(images.ledger)) == images.ledger
     assert steps_of(None) == steps_of(images.take([0])) == []  # a part of the images is no step's work
+
+
+def test_images_that_memory_would_not_hold_are_collected_in_a_file_to_the_same_table(gate, monkeypatch):
+    shelf = Shelf(((1, BLACK, 3, 4, 5), (11, 12, 99, 14)))
+    earlier = ImageTable.from_rows([image_row(picture(20), "earlier", label=1)])
+    here = collect(shelf, [4, 3], around(2, earlier), gate)
+    monkeypatch.setattr(spooled_rows, "_IN_MEMORY_UP_TO", 1)  # byte
+    again = Gate(gate.settings, fingerprint(*(ImageTable.from_rows([image_row(picture(n), str(n))]) for n in (98, 99))))
+    there = collect(shelf, [4, 3], around(2, earlier), again)
+    assert there.images._shards is not None
+    assert here.images._shards is None
+    assert there.images.table.equals(here.images.table)
+    assert there.refused.table.equals(here.refused.table)
+    assert lines(there) == lines(here)
+    assert here.images.column("image_id") == ["0/0", "0/2", "0/3", "0/4", "earlier", "1/0", "1/1"]

@@ -12,12 +12,15 @@ from retrieval_vs_diffusion.images.pool import LINKS
 from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.vector_index import VectorIndex
 
+_READ_AT_ONCE = 256  # images
+
 
 def nearest_in_pool(
-    squares: UInt8[np.ndarray, "n s s 3"],
+    thumbnails: UInt8[np.ndarray, "n 16 16"],
     embeddings: Float[np.ndarray, "n d"],
     pool: ImageTable,
     index: VectorIndex,
+    side: int,
     threshold: float,
     neighbours: int = 10,
 ) -> dict[str, float | None]:
@@ -27,10 +30,11 @@ def nearest_in_pool(
     finds what could be a copy; whether it is one, the correlation of thumbnails says.
 
     Args:
-        squares: generated images, at least one.
+        thumbnails: of generated images, at least one.
         embeddings: of the same images, by the CLIP model that the index was made with.
-        pool: images of any size; their centres are taken as squares of the same side.
+        pool: images of any size.
         index: of the pool, row for row; not empty.
+        side: pixels of the squares that the thumbnails were made of; of pool images the centre is taken in that size.
         threshold: correlation from which an image is a copy of a pool image.
         neighbours: pool images that each image is compared with.
 
@@ -50,10 +54,12 @@ def nearest_in_pool(
         return figures
     rows = np.where(rows < 0, rows[:, :1], rows)  # where an index found fewer, the nearest stands again
     distinct, places = np.unique(rows, return_inverse=True)
-    side = squares.shape[1]
-    found = np.stack([thumbnail(square(codec.decode(data), side)) for data in pool.take(distinct).encoded()])
+    parts = (distinct[start : start + _READ_AT_ONCE] for start in range(0, len(distinct), _READ_AT_ONCE))
+    found = np.stack(
+        [thumbnail(square(codec.decode(data), side)) for part in parts for data in pool.take(part).encoded()]
+    )
     copied = [
-        NearDuplicates(found[near]).nearest([image])[0][0] >= threshold
-        for image, near in zip(squares, places.reshape(rows.shape), strict=True)
+        NearDuplicates(found[near]).nearest_to_thumbnails(each[None])[0][0] >= threshold
+        for each, near in zip(thumbnails, places.reshape(rows.shape), strict=True)
     ]
     return {**figures, "copied_share": float(np.mean(copied))}

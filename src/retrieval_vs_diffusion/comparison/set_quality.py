@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
 
 from retrieval_vs_diffusion.comparison.copying import nearest_in_pool
 from retrieval_vs_diffusion.comparison.kernel_inception_distance import kernel_inception_distance
@@ -19,6 +20,8 @@ from retrieval_vs_diffusion.models.classifier import Classifier
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex
 
+_AT_ONCE = 256  # images; as many as CLIP takes in a batch
+_NO_THUMBNAILS = np.zeros((0, THUMBNAIL, THUMBNAIL), np.uint8)
 _OF_GENERATED = ("nearest_pool_mean", "nearest_pool_max", "copied_share")
 
 
@@ -57,9 +60,7 @@ def measure_set_quality(
     for name, made_by in (("validation images", val), ("pool", index)):
         if made_by is not None and made_by.clip_name != clip.name:
             raise ValueError(f"the {name} were embedded by {made_by.clip_name}, the added images by {clip.name}")
-    squares = [square(codec.decode(data), clip.image_size) for data in images.encoded()]
-    embeddings = clip.embed_images(np.stack(squares)) if squares else val.vectors[:0]
-    grey = np.array([thumbnail(each) for each in squares], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
+    embeddings, grey = _looked_at(images, clip) if len(images) else (val.vectors[:0], _NO_THUMBNAILS)
     labels = images.labels()
     whole, of_val = embeddings.any(axis=1), val.in_memory()  # broken embeddings are zeros, which are like nothing
     figures = {
@@ -71,6 +72,17 @@ def measure_set_quality(
     }
     generated = np.flatnonzero([checkpoint is not None for checkpoint in images.column("checkpoint")])
     if pool is not None and index is not None and len(index) and len(generated):
-        made = np.stack([squares[row] for row in generated])
-        figures |= nearest_in_pool(made, embeddings[generated], pool, index, near_duplicate_from)
+        figures |= nearest_in_pool(
+            grey[generated], embeddings[generated], pool, index, clip.image_size, near_duplicate_from
+        )
     return figures
+
+
+def _looked_at(images: ImageTable, clip: Clip) -> tuple[Float[np.ndarray, "n d"], UInt8[np.ndarray, "n 16 16"]]:
+    """Embeddings and thumbnails of all images; the pixels of few are in memory."""
+    embeddings, grey = [], []
+    for batch in images.batches(_AT_ONCE):
+        squares = [square(codec.decode(data), clip.image_size) for data in batch.encoded()]
+        embeddings.append(clip.embed_images(np.stack(squares), _AT_ONCE))
+        grey += [thumbnail(each) for each in squares]
+    return np.concatenate(embeddings), np.stack(grey)

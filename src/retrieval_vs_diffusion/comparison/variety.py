@@ -67,11 +67,6 @@ def _has_near_duplicate(thumbnails: UInt8[np.ndarray, "n 16 16"], threshold: flo
             waiting = positions[queries & ~near]
             for start in range(0, len(waiting), _BLOCK):
                 block = waiting[start : start + _BLOCK]
-                similarity, _ = kept.nearest(_as_images(thumbnails[block]))
+                similarity, _ = kept.nearest_to_thumbnails(thumbnails[block])
                 near[block] = similarity >= threshold
     return near
-
-
-def _as_images(thumbnails: UInt8[np.ndarray, "n 16 16"]) -> list[UInt8[np.ndarray, "16 16 3"]]:
-    """Grey pictures, whose thumbnails are what they were made from."""
-    return list(np.repeat(thumbnails[..., None], 3, axis=3))

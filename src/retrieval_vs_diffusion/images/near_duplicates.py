@@ -40,9 +40,17 @@ class NearDuplicates:
 
     def nearest(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> tuple[Float[np.ndarray, " n"], list[int]]:
         """For each image its largest correlation, -1 to 1, with a known image, and which one that is."""
-        if not self._count or not len(images):
-            return np.full(len(images), -1.0), [0] * len(images)
-        query = _normalise(np.stack([thumbnail(image) for image in images])[:, _CENTRE, _CENTRE])
+        return self.nearest_to_thumbnails(
+            np.array([thumbnail(image) for image in images], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
+        )
+
+    def nearest_to_thumbnails(
+        self, thumbnails: UInt8[np.ndarray, "n 16 16"]
+    ) -> tuple[Float[np.ndarray, " n"], list[int]]:
+        """The same of images of which only the thumbnails are there."""
+        if not self._count or not len(thumbnails):
+            return np.full(len(thumbnails), -1.0), [0] * len(thumbnails)
+        query = _normalise(thumbnails[:, _CENTRE, _CENTRE])
         correlation = query @ self._known.T
         best = correlation.argmax(axis=1)
         return correlation[np.arange(len(best)), best], (best % self._count).tolist()

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from retrieval_vs_diffusion.images.row_groups import take_rows
 
 ROWS_PER_GROUP = 128  # what is read to have one row of it: some megabytes of photographs
-_BYTES_KEPT = 256_000_000  # of the groups that were read last: they are likely to be asked for again
+_BYTES_KEPT = 256_000_000
 
 
 class ParquetShards:
@@ -23,10 +23,12 @@ class ParquetShards:
     Args:
         files: the shards.
         schema: columns of the table; a shard that lacks some has nulls there.
+        bytes_kept: of the groups that were read last, which are likely to be asked for again.
     """
 
-    def __init__(self, files: Sequence[Path], schema: pa.Schema) -> None:
+    def __init__(self, files: Sequence[Path], schema: pa.Schema, bytes_kept: int | None = None) -> None:
         self.schema = schema
+        self._most_bytes = _BYTES_KEPT if bytes_kept is None else bytes_kept
         self._files = [Path(file) for file in files]
         self._open: dict[int, pq.ParquetFile] = {}
         starts, groups = [0], []
@@ -80,7 +82,7 @@ class ParquetShards:
         table = self._conformed(self._file(number).read_row_group(within))
         self._kept[group] = table
         self._bytes_kept += table.nbytes
-        while self._bytes_kept > _BYTES_KEPT and len(self._kept) > 1:
+        while self._bytes_kept > self._most_bytes and len(self._kept) > 1:
             self._bytes_kept -= self._kept.popitem(last=False)[1].nbytes
         return table
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
 from retrieval_vs_diffusion.images import codec
-from retrieval_vs_diffusion.images.copies.copy_index import CopyIndex
+from retrieval_vs_diffusion.images.copies.copy_index import AT_ONCE, CopyIndex
 from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture, short_side
 from retrieval_vs_diffusion.images.image_table import ImageTable
 
@@ -53,6 +53,15 @@ def fingerprint(val: ImageTable, test: ImageTable) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image_id", "part", "picture", "side"])
 
 
+class _Looked(NamedTuple):
+    """A row that waits for its verdict, and what is left of its image: the pixels are not kept."""
+
+    row: Mapping[str, Any]
+    refused: str | None
+    picture: UInt8[np.ndarray, "32 32"] | None  # None for an image that is refused already
+    brightest: int
+
+
 class Gate:
     """Refuses broken, black, duplicate and leaking images; remembers what it let through.
 
@@ -78,30 +87,55 @@ class Gate:
         found[list(whole)] = similarity >= self.settings.leak_similarity
         return found
 
-    def judge(self, rows: list[dict[str, Any]]) -> list[str | None]:
+    def judge(self, rows: Sequence[Mapping[str, Any]]) -> list[str | None]:
         """For each image row why it is refused, or None if it may be used.
 
         A refusal begins with one of ``REASONS``. Rows that their source already marked in ``refused``
         (what lies below its floor) are refused as they say.
         """
-        verdicts: list[str | None] = [row.get("refused") for row in rows]
-        whole, images = [], []
-        for index, row in enumerate(rows):
-            if verdicts[index] is not None:
+        return [refused for _, refused in self.judged(rows)]
+
+    def judged(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str | None]]:
+        """Each row with what ``judge`` says of it, in order, while rows come: no more than a few hundred are held."""
+        waiting: list[_Looked] = []
+        whole = 0
+        for row in rows:
+            looked = self._look(row)
+            if looked.picture is None and not waiting:
+                yield looked.row, looked.refused
                 continue
-            try:
-                images.append(codec.decode(row["image"]["bytes"]))
-                whole.append(index)
-            except codec.BrokenImageError:
-                verdicts[index] = "broken"
-        similarity, nearest = self._protected.nearest(images)
-        for index, image, similar, copied in zip(whole, images, similarity, nearest, strict=True):
-            if image.max() < self.settings.black_below:
-                verdicts[index] = "black"
-            elif rows[index]["content_hash"] in self._seen:
-                verdicts[index] = "duplicate"
+            waiting.append(looked)
+            whole += looked.picture is not None
+            if whole == AT_ONCE:  # as many as are searched together, so that verdicts do not depend on how rows come
+                yield from self._decide(waiting)
+                waiting, whole = [], 0
+        yield from self._decide(waiting)
+
+    def _look(self, row: Mapping[str, Any]) -> _Looked:
+        if row.get("refused") is not None:
+            return _Looked(row, row["refused"], None, 0)
+        try:
+            image = codec.decode(row["image"]["bytes"])
+        except codec.BrokenImageError:
+            return _Looked(row, "broken", None, 0)
+        return _Looked(row, None, grey_picture(image), int(image.max()))
+
+    def _decide(self, waiting: list[_Looked]) -> Iterator[tuple[Mapping[str, Any], str | None]]:
+        similarity, nearest = self._protected.nearest_to_pictures(
+            [each.picture for each in waiting if each.picture is not None]
+        )
+        found = iter(zip(similarity, nearest, strict=True))
+        for row, refused, picture, brightest in waiting:
+            if picture is None:
+                yield row, refused
+                continue
+            similar, copied = next(found)
+            if brightest < self.settings.black_below:
+                yield row, "black"
+            elif row["content_hash"] in self._seen:
+                yield row, "duplicate"
             elif similar >= self.settings.leak_similarity and not self._lets_leaks_through:
-                verdicts[index] = f"leak: correlates {similar:.2f} with {self._protected_names[copied]}"
+                yield row, f"leak: correlates {similar:.2f} with {self._protected_names[copied]}"
             else:
-                self._seen.add(rows[index]["content_hash"])
-        return verdicts
+                self._seen.add(row["content_hash"])
+                yield row, None

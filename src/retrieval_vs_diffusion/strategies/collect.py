@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.screening import REASONS, Gate, reason_of
+from retrieval_vs_diffusion.images.spooled_rows import SpooledRows
 from retrieval_vs_diffusion.strategies.source import ImageSource, Surroundings, consumes_previous
+from retrieval_vs_diffusion.unfinished import unfinished
 
 logger = logging.getLogger(__name__)
 
 EXAMPLES = 4  # refused images that are kept of each class and reason
+_AT_ONCE = 256  # images of an earlier step that are read together
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,16 @@ def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroun
             some as refused for a reason that the ledger does not know.
     """
     previous = None if consumes_previous(source) else surroundings.previous
-    kept: list[list[dict[str, Any]]] = [[] for _ in surroundings.class_names]
+    # Images are kept by their numbers: they themselves, which may be many, go into a file.
+    spooled = SpooledRows(unfinished().scratch)
+    kept: list[list[int]] = [[] for _ in surroundings.class_names]
     if previous is not None:
-        gate.judge(previous.table.to_pylist())  # so that their duplicates are refused
-        for row in previous.table.to_pylist():
-            kept[row["label"]].append(row)
+        for row, _ in gate.judged(_rows_of(previous)):  # judged so that their duplicates are refused
+            kept[row["label"]].append(spooled.add(row))
     earlier = [len(rows) for rows in kept]
     counts = [dict.fromkeys(("brought", *REASONS, "topped_up"), 0) for _ in kept]
     seconds = {"bring": 0.0, "screen": 0.0}
-    examples: list[dict[str, Any]] = []
+    examples: list[Mapping[str, Any]] = []
     exhausted: set[int] = set()
     for attempt in range(gate.settings.rounds):
         missing = {
@@ -67,20 +71,17 @@ def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroun
         }
         if not missing:
             break
-        started = time.perf_counter()
+        started, bringing_before = time.perf_counter(), seconds["bring"]
         first = {label: counts[label]["brought"] for label in missing}
-        rows = list(source.propose(missing, first, surroundings))
-        brought_at = time.perf_counter()
-        seconds["bring"] += brought_at - started
-        if not rows:
-            break
-        _check_brought(rows, missing, surroundings)
-        for row, refused in zip(rows, gate.judge(rows), strict=True):
+        proposed = _timed(source.propose(missing, first, surroundings), seconds)
+        brought = 0
+        for row, refused in gate.judged(_checked(proposed, missing, surroundings)):
+            brought += 1
             count = counts[row["label"]]
             count["brought"] += 1
             count["topped_up"] += attempt > 0
             if refused is None:
-                kept[row["label"]].append(row)
+                kept[row["label"]].append(spooled.add(row))
                 continue
             reason = reason_of(refused)
             count[reason] += 1
@@ -88,7 +89,9 @@ def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroun
                 examples.append({**row, "refused": refused})
             if reason == "below_floor":  # a source shows those when nothing above its floor is left
                 exhausted.add(row["label"])
-        seconds["screen"] += time.perf_counter() - brought_at
+        seconds["screen"] += time.perf_counter() - started - (seconds["bring"] - bringing_before)
+        if not brought:
+            break
     classes = {
         name: _line(counts[label], max(0, per_class[label] - earlier[label]), len(kept[label]) - earlier[label])
         for label, name in enumerate(surroundings.class_names)
@@ -107,7 +110,7 @@ def collect(source: ImageSource, per_class: Sequence[int], surroundings: Surroun
             f"; {len(empty)} of {len(kept)} classes have none, e.g. {empty[0]}" if empty else "",
         )
     steps = [*steps_of(surroundings.previous), {"classes": classes, "seconds": seconds}]
-    images = ImageTable.from_rows((row for rows in kept for row in rows), {"steps": steps})
+    images = spooled.table([number for numbers in kept for number in numbers], {"steps": steps})
     return Collected(images, ImageTable.from_rows(examples))
 
 
@@ -115,15 +118,45 @@ def _line(counts: dict[str, int], asked: int, used: int) -> dict[str, int]:
     return {"asked": asked, **counts, "used": used, "short_by": asked - used}
 
 
-def _check_brought(rows: list[dict[str, Any]], asked: dict[int, int], surroundings: Surroundings) -> None:
-    brought = Counter(row["label"] for row in rows if row.get("refused") is None or reason_of(row["refused"]) != "dead")
-    for label, count in brought.items():
-        if count > asked.get(label, 0):
-            raise ValueError(
-                f"{surroundings.strategy}: its source brought {count} images of class {label}, "
-                f"asked for {asked.get(label, 0)}"
-            )
-    strange = {reason_of(row["refused"]) for row in rows if row.get("refused") is not None} - set(REASONS)
+def _rows_of(images: ImageTable) -> Iterator[dict[str, Any]]:
+    for batch in images.batches(_AT_ONCE):
+        yield from batch.table.to_pylist()
+
+
+def _timed(rows: Iterable[Mapping[str, Any]], seconds: dict[str, float]) -> Iterator[Mapping[str, Any]]:
+    """The rows; what it takes to make them is added to ``bring``."""
+    source = iter(rows)
+    while True:
+        started = time.perf_counter()
+        row = next(source, None)
+        seconds["bring"] += time.perf_counter() - started
+        if row is None:
+            return
+        yield row
+
+
+def _checked(
+    rows: Iterable[Mapping[str, Any]], asked: Mapping[int, int], surroundings: Surroundings
+) -> Iterator[Mapping[str, Any]]:
+    """The rows while they are such as were asked for; else it counts the rest, and raises."""
+    brought: Counter[int] = Counter()
+    strange: set[str] = set()
+    too_many: dict[int, None] = {}
+    for row in rows:
+        reason = None if row.get("refused") is None else reason_of(row["refused"])
+        if reason is not None and reason not in REASONS:
+            strange.add(reason)
+        if reason != "dead":
+            brought[row["label"]] += 1
+            if brought[row["label"]] > asked.get(row["label"], 0):
+                too_many[row["label"]] = None
+        if not strange and not too_many:
+            yield row
+    for label in too_many:
+        raise ValueError(
+            f"{surroundings.strategy}: its source brought {brought[label]} images of class {label}, "
+            f"asked for {asked.get(label, 0)}"
+        )
     if strange:
         raise ValueError(
             f"{surroundings.strategy}: its source refuses images as {sorted(strange)}; the reasons are {REASONS}"

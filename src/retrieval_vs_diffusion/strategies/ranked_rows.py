@@ -9,14 +9,17 @@ from typing import Any
 from retrieval_vs_diffusion.images.pool import Pool
 from retrieval_vs_diffusion.strategies.ranking import LOWEST_SIMILARITY, Search
 
+_READ_AT_ONCE = 256  # images
 _TRIES = 6  # at downloading more of a class whose links are dead, each for as many as should suffice
 
 
 def rows_of(pool: Pool, ranked: Iterable[tuple[int, float]], label: int, query: str) -> Iterator[dict[str, Any]]:
     """Image rows of ranked pool rows: labelled, with their similarity and what found them."""
     listed = list(ranked)
-    for row, (_, similarity) in zip(pool.rows([row for row, _ in listed]), listed, strict=True):
-        yield {**row, "label": label, "similarity": similarity, "prompt": query}
+    for start in range(0, len(listed), _READ_AT_ONCE):
+        part = listed[start : start + _READ_AT_ONCE]
+        for row, (_, similarity) in zip(pool.rows([row for row, _ in part]), part, strict=True):
+            yield {**row, "label": label, "similarity": similarity, "prompt": query}
 
 
 def ranked_rows(

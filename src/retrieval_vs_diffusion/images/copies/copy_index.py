@@ -20,7 +20,7 @@ HALFWAY = 0.6  # agreement below which a registration is not brought to its end
 _EXACT_UP_TO = 500_000  # descriptors, five a protected picture; more are searched by an inverted index
 _READ_SHARE = 1 / 16  # of the inverted lists
 _TRAINED_ON = 64  # descriptors a list
-_AT_ONCE = 512  # pictures searched, and described, together
+AT_ONCE = 512  # pictures searched, and described, together
 _PAIRS_AT_ONCE = 512
 
 
@@ -54,12 +54,18 @@ class CopyIndex:
 
         An image that nothing protected is like in its lowest frequencies has -1.
         """
-        similarity = np.full(len(images), -1.0)
-        which = np.zeros(len(images), dtype=np.int64)
-        for start in range(0, len(images), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            pictures = np.array([grey_picture(image) for image in images[part]], np.float32).reshape(-1, SIDE, SIDE)
-            similarity[part], which[part] = self._nearest(pictures)
+        return self.nearest_to_pictures([grey_picture(image) for image in images])
+
+    def nearest_to_pictures(
+        self, pictures: Sequence[UInt8[np.ndarray, "32 32"]]
+    ) -> tuple[Float[np.ndarray, " n"], list[int]]:
+        """The same of images of which only the grey pictures are there: a kilobyte each, however large they were."""
+        similarity = np.full(len(pictures), -1.0)
+        which = np.zeros(len(pictures), dtype=np.int64)
+        for start in range(0, len(pictures), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            together = np.array(pictures[part], np.float32).reshape(-1, SIDE, SIDE)
+            similarity[part], which[part] = self._nearest(together)
         return similarity, which.tolist()
 
     def _nearest(self, pictures: Float[np.ndarray, "n 32 32"]) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
@@ -139,7 +145,7 @@ def _indexed(protected: UInt8[np.ndarray, "m 32 32"]) -> Any:
     """A FAISS index of five descriptors a picture, by inner product."""
     import faiss
 
-    blocks = [protected[start : start + _AT_ONCE] for start in range(0, len(protected), _AT_ONCE)]
+    blocks = [protected[start : start + AT_ONCE] for start in range(0, len(protected), AT_ONCE)]
     vectors = np.concatenate([describe_windows(block.astype(np.float32)) for block in blocks])
     index: Any = faiss.IndexFlatIP(WIDTH)
     if len(vectors) > _EXACT_UP_TO:

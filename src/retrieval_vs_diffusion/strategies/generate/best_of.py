@@ -9,10 +9,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.spooled_rows import SpooledRows
 from retrieval_vs_diffusion.parts import build_part, part
 from retrieval_vs_diffusion.strategies.retrieve.by_text_and_image import ByTextAndImage
 from retrieval_vs_diffusion.strategies.source import Surroundings, class_fields_of, consumes_previous
+from retrieval_vs_diffusion.unfinished import unfinished
+
+_READ_AT_ONCE = 256  # images
 
 
 def _generator(entry: Any) -> Any:
@@ -75,11 +78,15 @@ class BestOf:
         """
         times = self.candidates_per_image
         more = {label: times * count for label, count in wanted.items()}
-        rows = list(self.generator.propose(more, {label: times * first[label] for label in wanted}, surroundings))
-        embedded = surroundings.resources["clip"].embed_table(ImageTable.from_rows(rows))
+        spooled = SpooledRows(unfinished().scratch)  # of the candidates most are dropped again
+        positions: dict[int, list[int]] = {label: [] for label in wanted}
+        for row in self.generator.propose(more, {label: times * first[label] for label in wanted}, surroundings):
+            positions[row["label"]].append(spooled.add(row))
+        candidates = spooled.table(range(len(spooled)))
+        embedded = surroundings.resources["clip"].embed_table(candidates)
         right_class, look = self.score.scores(embedded, surroundings)
         for label, count in wanted.items():
-            own = [position for position, row in enumerate(rows) if row["label"] == label]
+            own = positions[label]
             own.sort(
                 # A broken embedding is zeros, which would be more alike than what points away.
                 key=lambda position: (
@@ -88,5 +95,7 @@ class BestOf:
                     -look[position, label],
                 )
             )
-            for position in own[:count]:
-                yield {**rows[position], "similarity": float(look[position, label])}
+            for start in range(0, min(count, len(own)), _READ_AT_ONCE):
+                best = own[start : min(start + _READ_AT_ONCE, count)]
+                for position, row in zip(best, candidates.rows(best), strict=True):
+                    yield {**row, "similarity": float(look[position, label])}

@@ -68,18 +68,19 @@ class ImageToImage:
         members = {label: np.flatnonzero(labels == label) for label in wanted}
         possible = {label: count for label, count in wanted.items() if len(members[label])}
         todo = recipes(self.prompts, possible, first, surroundings)
-        parents = [starts.row(int(members[each.label][each.number % len(members[each.label])])) for each in todo]
+        parents = [int(members[each.label][each.number % len(members[each.label])]) for each in todo]
 
         def make(batch: range) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
             chosen = [todo[position] for position in batch]
             return diffusion.image_to_image(
                 [each.condition for each in chosen],
-                [codec.decode(parents[position]["image"]["bytes"]) for position in batch],
+                [codec.decode(data) for data in starts.take([parents[position] for position in batch]).encoded()],
                 self.strength,
                 [each.seed for each in chosen],
                 sampling,
             )
 
-        ids = [parent["image_id"] for parent in parents]
+        known = starts.column("image_id")
+        ids = [known[parent] for parent in parents]
         how = {"generator": "image_to_image", "strength": self.strength}
         yield from generated_rows(make, todo, sampling, diffusion, surroundings, ids, **how)

@@ -62,14 +62,14 @@ class ByText:
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
             return rank_by_text(queries, index, ranks, floor, thin, pool.left_out)
 
-        template = prompts.expand(self.prompts)[0]
+        template, fields = prompts.expand(self.prompts)[0], surroundings.fields()
         yield from ranked_rows(
             pool,
             search,
             wanted,
             first,
             self.similarity_floor,
-            lambda label: prompts.fill(template, surroundings.fields()[label]),
+            lambda label: prompts.fill(template, fields[label]),
         )
 
 

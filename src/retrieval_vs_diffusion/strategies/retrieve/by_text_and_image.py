@@ -72,10 +72,11 @@ class ByTextAndImage:
         def search(ranks: Mapping[int, int], floor: float) -> dict[int, Ranked]:
             return rank_by_text(queries, index, ranks, floor, thin, pool.left_out)
 
-        template, looks = prompts.expand(self.prompts)[0], _looks(clip, surroundings)
+        template, fields = prompts.expand(self.prompts)[0], surroundings.fields()
+        looks = _looks(clip, surroundings)
 
         def query_of(label: int) -> str:
-            return f"{prompts.fill(template, surroundings.fields()[label])} [in the look of the originals]"
+            return f"{prompts.fill(template, fields[label])} [in the look of the originals]"
 
         by_text = search(depth, self.similarity_floor)
         taken = {}
