@@ -1,13 +1,13 @@
 # `make run` sets everything up and runs the study's six main rows; `make table` every row of docs/strategies.md;
 # `make test` sets everything up and runs the tests; `make torture` kills, feeds rubbish and fills disks (docs/reliability.md);
-# `make benchmark` measures each stage beside its peer (docs/performance.md).
+# `make benchmark` measures each stage beside its peer, `make growth` how it grows (docs/performance.md).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
 
-.PHONY: run table test torture torture-short benchmark lint install release-models clean
+.PHONY: run table test torture torture-short benchmark growth lint install release-models clean
 
 run: install
 	$(BIN)/kedro run
@@ -33,6 +33,10 @@ $(VENV)/.fuzzer: $(VENV)/.installed
 PEERS := clip_retrieval autofaiss
 benchmark: $(VENV)/.benchmarks $(PEERS:%=.peers/%/.installed)
 	$(BIN)/python -m benchmarks
+
+# Seconds, memory and disk against the size of the pool, the number of classes and of added images; draws the picture.
+growth: install
+	$(BIN)/python -m benchmarks.growth
 
 $(VENV)/.benchmarks: $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[benchmarks]'
