@@ -135,7 +135,7 @@ class Lists:
     """
 
     def __init__(self, pool: np.ndarray) -> None:
-        self.pool, self.depths = pool, []
+        self.pool, self.depths, self.exact = pool, [], False
         self.lists = np.split(np.arange(len(pool)), [50])
 
     def __len__(self) -> int:
@@ -180,3 +180,41 @@ def test_while_one_query_of_a_class_has_more_to_give_the_search_goes_on():
 def test_the_mean_on_the_sphere_has_unit_length():
     assert sphere_mean(np.array([[1.0, 0.0], [0.0, 1.0]])) == pytest.approx([0.5**0.5, 0.5**0.5])
     assert sphere_mean(np.array([[1.0, 0.0], [-1.0, 0.0]])) == pytest.approx([0.0, 0.0])  # of opposites nothing is left
+
+
+class Counting:
+    """An exact index that notes each search: how many queries, and how deep."""
+
+    exact = True
+
+    def __init__(self, pool: np.ndarray) -> None:
+        self.pool, self.searches, self.compared = pool, [], 0
+        self.index = build_index(Embeddings(pool, "toy"))
+
+    def __len__(self) -> int:
+        return len(self.pool)
+
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        self.compared += len(rows)
+        return self.index.vectors(rows)
+
+    def search(self, queries: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:
+        self.searches.append((len(queries), depth))
+        return self.index.search(queries, depth)
+
+
+def test_a_class_that_is_short_has_no_other_searched_deeper_and_no_row_is_compared_twice():
+    queries, pool = world(4, 1, copies=False)
+    index = Counting(pool)
+    found = ranked(queries, pool, {0: 1, 1: 1, 2: 1, 3: SIZE}, index=index)
+    everything = by_hand(queries, pool, 3, -1.0, merge_by_rank=False)
+    assert [row for row, _ in found[3]] == everything  # fewer than it asked for
+    # A search for more than the pool has would take longer than one look at all of it.
+    assert (index.searches, index.compared) == ([], SIZE)
+    index = Counting(pool)
+    ranked(queries, pool, {0: 1, 1: 1, 2: 1, 3: 20}, index=index)
+    several, depth = index.searches[0]
+    assert (several, depth) == (CLASSES, 40)
+    assert all(queries < CLASSES for queries, _ in index.searches[1:])
+    assert all(depth <= SIZE / ranking._DEEP for _, depth in index.searches)
+    assert index.compared <= SIZE
