@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from retrieval_vs_diffusion.models.added_words import AddedWords
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class PromptEncoder:
 
     def __init__(self, pipeline: Any, family: Any, checkpoint: str, device: torch.device) -> None:
         self._pipeline, self._family = pipeline, family
+        pipeline.maybe_convert_prompt = AddedWords()
         self._checkpoint, self._device = checkpoint, device
         self._encoded: dict[str, Encoded] = {}
         self._told_of_cut = False
