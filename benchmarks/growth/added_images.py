@@ -15,7 +15,7 @@ from benchmarks.growth.series import Series
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORIGINALS, HELD_BACK, VAL = 30, 5, 5  # images a class
-POOL, SIDE = 8_000, 256  # images of the pool, and the side of all images in pixels
+POOL, SIDE = 6_000, 256  # images of the pool, and the side of all images in pixels
 _NOISE = 0.02
 _COMPUTE = {"device": "cpu", "threads": 1}
 

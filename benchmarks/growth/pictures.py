@@ -1,4 +1,4 @@
-"""A pool of 1 to 50 thousand JPEGs in tars: read, and embedded with the repository's CLIP."""
+"""A pool of 1 to 25 thousand JPEGs in tars: read, and embedded with the repository's CLIP."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def embed(size: int, folder: Path) -> Generator[None, None, None]:
 
 
 SERIES = Series(
-    "pictures", "images in the pool", (1_000, 10_000, 50_000), _prepare, {"read the pool": read, "embed it": embed}
+    "pictures", "images in the pool", (1_000, 5_000, 25_000), _prepare, {"read the pool": read, "embed it": embed}
 )
