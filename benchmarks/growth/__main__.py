@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.growth import exponents
 from benchmarks.growth.series import Series, all_series
-from benchmarks.growth.watching import watch
+from benchmarks.growth.watching import NotItsOwn, watch
 
 ROOT = Path(__file__).parents[2]
 COLUMNS = ("series", "step", "size", "seconds", "cpu_seconds", "peak_mb", "held_mb", "disk_mb")
@@ -104,7 +104,7 @@ def _measure(series: Series, step: str, size: int, folder: Path) -> None:
     running = series.steps[step](size, folder)
     next(running)
 
-    def work() -> float | None:
+    def work() -> NotItsOwn | None:
         try:
             next(running)
         except StopIteration as ended:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# Up to its `yield` a step gets ready (imports, models, open files); what follows is watched. It may return seconds
-# that are not its own. Its arguments are the size and a folder, where earlier steps of that size left what they wrote.
-Step = Callable[[int, Path], Generator[None, None, float | None]]
+from benchmarks.growth.watching import NotItsOwn
+
+# Up to its `yield` a step gets ready (imports, models, open files); what follows is watched. It may return what
+# it took that is not its own. Its arguments are the size and a folder, where earlier steps of that size left what they wrote.
+Step = Callable[[int, Path], Generator[None, None, NotItsOwn | None]]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.growth.series import Series
+from benchmarks.growth.watching import NotItsOwn
 
 WIDTH, CLASSES, WANTED = 512, 100, 30
 _NOISE = 0.08  # standard deviation of a coordinate; 512 of them have a length of 1.8 beside the centre's 1
@@ -31,17 +33,29 @@ def _prepare(size: int, folder: Path) -> None:
     del size, folder
 
 
-def write(size: int, folder: Path) -> Generator[None, None, float]:
+def write(size: int, folder: Path) -> Generator[None, None, NotItsOwn]:
     """What embedding a pool writes; the vectors are drawn, which takes seconds that are not counted."""
     import torch  # noqa: F401  (imported before anything is watched)
 
     from retrieval_vs_diffusion.catalog.search_datasets import EmbeddingsDataset
     from retrieval_vs_diffusion.models.embeddings import EmbeddingStream
 
-    dataset, stream = EmbeddingsDataset(filepath=str(folder / "embeddings")), EmbeddingStream(_made(size), size, "made")
+    dataset, drawing = EmbeddingsDataset(filepath=str(folder / "embeddings")), [0.0]
+
+    def drawn() -> Iterator[np.ndarray]:
+        batches = _made(size)
+        while True:
+            busy = time.process_time()
+            batch = next(batches, None)
+            drawing[0] += time.process_time() - busy
+            if batch is None:
+                return
+            yield batch
+
+    stream = EmbeddingStream(drawn(), size, "made")
     yield
     dataset.save(stream)
-    return stream.seconds
+    return NotItsOwn(stream.seconds, drawing[0])
 
 
 def _index(folder: Path, name: str, **settings: object) -> Generator[None, None, None]:

@@ -32,11 +32,19 @@ class Watched:
     disk: int
 
 
-def watch(work: Callable[[], float | None], folder: Path) -> Watched:
+@dataclass(frozen=True)
+class NotItsOwn:
+    """Seconds that a piece of work waits for what is no part of it, e.g. while what it writes is drawn."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+
+
+def watch(work: Callable[[], NotItsOwn | None], folder: Path) -> Watched:
     """Do the work and watch it.
 
     Args:
-        work: returns seconds that are not its own, e.g. of making what it writes; None for none.
+        work: may return what it took that is not its own.
         folder: what it writes into.
     """
     gc.collect()
@@ -52,8 +60,9 @@ def watch(work: Callable[[], float | None], folder: Path) -> Watched:
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
     started, busy = time.perf_counter(), time.process_time()
-    not_its_own = work() or 0.0
-    seconds, busy = (now - not_its_own for now in (time.perf_counter() - started, time.process_time() - busy))
+    not_its_own = work() or NotItsOwn()
+    seconds = time.perf_counter() - started - not_its_own.seconds
+    busy = time.process_time() - busy - not_its_own.cpu
     done.set()
     looking.join()
     return Watched(seconds, busy, _status("VmHWM") - resident, most[0] - anonymous, bytes_in(folder) - disk)

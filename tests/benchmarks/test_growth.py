@@ -9,7 +9,7 @@ from benchmarks.growth.drawn_pictures import drawn, write_tars
 from benchmarks.growth.exponents import at_the_end, fitted
 from benchmarks.growth.plot import draw
 from benchmarks.growth.series import all_series
-from benchmarks.growth.watching import bytes_in, watch
+from benchmarks.growth.watching import NotItsOwn, bytes_in, watch
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.readers.captioned_images import CaptionedImages
 
@@ -31,16 +31,17 @@ def test_what_work_takes_is_seen(tmp_path):
     mapped.flush()
     del mapped
 
-    def hold() -> float:
+    def hold() -> NotItsOwn:
         memory = np.ones(held, np.uint8)
         (tmp_path / "made").write_bytes(bytes(memory[:1000]))
         for _ in range(100):  # as long as a look at the memory needs
             memory += 1
-        return 1e6
+        return NotItsOwn(seconds=1e6)
 
     seen = watch(hold, tmp_path)
-    assert held <= seen.peak < 2 * held
-    assert held <= seen.held < 2 * held
+    # Linux counts pages in lots: some hundred kilobytes may be missing.
+    assert 0.95 * held <= seen.peak < 2 * held
+    assert 0.95 * held <= seen.held < 2 * held
     assert seen.disk == 1000  # what was there before is not counted
     assert seen.seconds < -900_000  # a million seconds were said to be somebody else's
 
@@ -48,7 +49,7 @@ def test_what_work_takes_is_seen(tmp_path):
         assert np.memmap(tmp_path / "before", np.uint8, "r").sum() == held
 
     seen = watch(read, tmp_path)
-    assert held <= seen.peak < 2 * held  # its pages are resident
+    assert 0.95 * held <= seen.peak < 2 * held  # its pages are resident
     assert seen.held < held / 4  # and the system can take them back
 
 
