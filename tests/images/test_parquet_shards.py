@@ -5,7 +5,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from retrieval_vs_diffusion.images import parquet_shards
 from retrieval_vs_diffusion.images.parquet_shards import ParquetShards
 
 SCHEMA = pa.schema([pa.field("number", pa.int64()), pa.field("text", pa.string()), pa.field("extra", pa.int32())])
@@ -108,7 +107,7 @@ def test_only_groups_that_hold_a_row_are_read_and_each_once(shards, read):
 def test_what_was_used_last_is_kept_as_long_as_its_bytes_allow(shards, read, monkeypatch):
     first = shards.take(np.arange(4)).nbytes
     # Room for two groups of four rows, whose size is that of the first or a little less.
-    monkeypatch.setattr(parquet_shards, "_BYTES_KEPT", 2 * first + 16)
+    monkeypatch.setattr(shards, "_most_bytes", 2 * first + 16)
     shards.take(np.array([4]))
     shards.take(np.array([0]))  # used again, so row 4's group is the one that was used longest ago
     shards.take(np.array([10]))
@@ -121,7 +120,7 @@ def test_what_was_used_last_is_kept_as_long_as_its_bytes_allow(shards, read, mon
 
 
 def test_a_group_that_is_larger_than_what_is_kept_is_kept_alone(shards, read, monkeypatch):
-    monkeypatch.setattr(parquet_shards, "_BYTES_KEPT", 1)
+    monkeypatch.setattr(shards, "_most_bytes", 1)
     for row in (0, 1, 4, 5, 0):
         assert numbers(shards.take(np.array([row]))) == [row]
     assert read == [0, 4, 0]
