@@ -3,7 +3,8 @@
     python -m benchmarks.growth [--series vectors+classes] [--up-to 2] [--output FILE]
 
 Each step of each size runs in a process of its own, so that its peak of memory is its own. Writes
-``benchmarks/results/growth-<machine>.csv`` and, where all series were measured, draws ``docs/images/growth.png``.
+``benchmarks/results/growth-<machine>.csv``, in which series that are not measured this time stay as they are, and draws
+``docs/images/growth.png`` when all are there.
 """
 
 from __future__ import annotations
@@ -48,16 +49,25 @@ def main() -> None:
     started, rows = time.perf_counter(), []
     for name in chosen:
         rows += _measured(series[name], arguments.up_to)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    with arguments.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    if len(chosen) == len(series):
+    rows = _written(arguments.output, rows, chosen)
+    if {row["series"] for row in rows} == set(series):
         from benchmarks.growth.plot import draw
 
         draw(rows, series, ROOT / "docs/images/growth.png")
     print(f"{len(rows)} rows in {(time.perf_counter() - started) / 60:.1f} minutes, {arguments.output.name}")
+
+
+def _written(file: Path, rows: list[dict[str, Any]], chosen: list[str]) -> list[dict[str, Any]]:
+    """Write the rows, with those of other series that the file has; returns all."""
+    if file.exists():
+        with file.open(newline="") as opened:
+            rows = [row for row in csv.DictReader(opened) if row["series"] not in chosen] + rows
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
 
 
 def _measured(series: Series, up_to: int | None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.growth.exponents import at_the_end, fitted
 from benchmarks.growth.series import Series
 
-_PANELS = (("seconds", "seconds"), ("peak_mb", "peak memory, MB"), ("disk_mb", "disk, MB"))
+_PANELS = (("seconds", "seconds"), ("peak_mb", "peak memory, MB (dashed: held)"), ("disk_mb", "disk, MB"))
 _COLOURS = ("#3b7dd8", "#d9822b", "#2f9e77", "#8e5bc0", "#c0504d", "#7d8894", "#17a2b8")
 _LEAST_MB = 1.0  # of memory and disk: what is below is noise, and is not drawn
 
@@ -43,7 +43,7 @@ def draw(rows: Sequence[Mapping[str, Any]], series: Mapping[str, Series], file: 
 
 
 def _draw_panel(panel: Any, rows: Sequence[Mapping[str, Any]], series: Series, column: str) -> None:
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
     least = _LEAST_MB if column.endswith("_mb") else 0.0
     values: list[float] = []
@@ -55,23 +55,29 @@ def _draw_panel(panel: Any, rows: Sequence[Mapping[str, Any]], series: Series, c
         values += measured
         said = f"{step} ({fitted(sizes, measured):.2f}, {at_the_end(sizes, measured):.2f})"
         panel.plot(sizes, measured, "o-", color=colour, label=said, markersize=4, linewidth=1.5)
+        if column == "peak_mb":
+            held = [max(least, float(row["held_mb"])) for row in own]
+            panel.plot(sizes, held, "--", color=colour, linewidth=1)
+            values += held
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_xticks(series.sizes)
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    panel.yaxis.set_minor_formatter(NullFormatter())
     panel.grid(alpha=0.25)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     if not values:
         return
-    # A line that grows in proportion, to compare with; room for the names above the lines.
+    # A line that grows in proportion, to compare with, and room for the names above the lines.
     low, high = min(values), max(values)
     first, last = series.sizes[0], series.sizes[-1]
     middle = math.sqrt(low * high) / math.sqrt(last / first)
     panel.plot(
         [first, last], [middle, middle * last / first], ":", color="#b0b0b0", linewidth=1, label="in proportion (1.00)"
     )
-    panel.set_ylim(low / 2, high * 2 * (high / low) ** 0.35)
+    high = max(high, 10 * low)
+    panel.set_ylim(low / 2, high * 2 * (high / low) ** 0.5)
     panel.legend(fontsize=7, frameon=False, loc="upper left", ncols=1)

@@ -67,7 +67,15 @@ def test_drawn_pictures_differ_and_are_read_as_a_pool(tmp_path):
 def test_every_step_of_every_series_is_drawn(tmp_path):
     series = all_series()
     rows = [
-        {"series": each.name, "step": step, "size": size, "seconds": size, "peak_mb": 20.0, "disk_mb": 0.1}
+        {
+            "series": each.name,
+            "step": step,
+            "size": size,
+            "seconds": size,
+            "peak_mb": 20.0,
+            "held_mb": 0.0,
+            "disk_mb": 0.1,
+        }
         for each in series.values()
         for step in each.steps
         for size in each.sizes
