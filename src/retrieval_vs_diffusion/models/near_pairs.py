@@ -64,7 +64,9 @@ class CpuPairs:
         unbounded = np.flatnonzero(np.isneginf(least))
         if len(unbounded) and k <= shape[1]:
             kth = np.partition(product[unbounded], shape[1] - k, axis=1)[:, shape[1] - k]
-            bounds[unbounded] = kth - 2 * errors[unbounded]  # the kth of these is no lower than its product less an error
+            bounds[unbounded] = (
+                kth - 2 * errors[unbounded]
+            )  # the kth of these is no lower than its product less an error
         np.greater_equal(product, bounds[:, None], out=is_near)
         is_near[:, broken] = False
         # A search of the flat array: NumPy's of two dimensions takes 5 times as long.

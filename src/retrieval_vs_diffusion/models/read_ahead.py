@@ -84,14 +84,14 @@ def _to_single(half: np.ndarray, to: np.ndarray) -> None:
 
 
 def _read_bytes(array: np.memmap, first: int, to: np.ndarray) -> None:
-    assert array.filename is not None
     if not to.nbytes:
         return
+    file_name = str(array.filename)
     unread = memoryview(to).cast("B")
     at = array.offset + first * array.strides[0]
-    with open(array.filename, "rb", buffering=0) as file:
+    with open(file_name, "rb", buffering=0) as file:
         while unread.nbytes:
             count = os.preadv(file.fileno(), [unread], at)
             if not count:
-                raise UserError(f"{array.filename}: ends before its last vector; give the whole file")
+                raise UserError(f"{file_name}: ends before its last vector; give the whole file")
             unread, at = unread[count:], at + count

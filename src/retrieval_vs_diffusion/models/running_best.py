@@ -66,7 +66,7 @@ class RunningBest:
     def sorted(self) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
         """Similarities and rows, best first; where there were fewer than k, -inf and row -1 at the end."""
         self.merge()
-        keys = -np.sort(-self._keys, axis=1) if self._keys.size else self._keys
+        keys = np.sort(self._keys, axis=1)[:, ::-1]
         empty = keys == _EMPTY
         similarities = np.where(empty, np.float32(-np.inf), _similarities_of(keys))
         return similarities, np.where(empty, -1, _LAST - (keys & _LAST))
