@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.pop(0)  # this folder, in which this file is called as the package is
 
-import faiss  # noqa: E402
-import numpy as np  # noqa: E402
-from autofaiss import build_index  # noqa: E402
+import faiss
+import numpy as np
+from autofaiss import build_index
 
 
 def main() -> None:
