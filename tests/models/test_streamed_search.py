@@ -122,7 +122,7 @@ def test_memory_does_not_grow_with_the_pool(tmp_path):
         return peak
 
     peak(1)  # imports
-    assert peak(100) < 1.5 * peak(10)  # 70,000 vectors and 7,000
+    assert peak(300) < 1.3 * peak(100)  # 210,000 vectors and 70,000; all are copies, of which the most may wait
 
 
 def test_auto_streams_what_is_larger_than_memory_may_hold(tmp_path):
