@@ -57,8 +57,8 @@ def _copy(array: np.ndarray, first: int, end: int, to: np.ndarray) -> None:
     """Rows of an array in memory, or of the file that it maps, in single precision."""
     rows = array[first:end]
     # Of a part of a map NumPy does not tell where in the file it begins.
-    whole_map = isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
-    if whole_map and array.dtype in (np.float16, np.float32):
+    is_whole = isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
+    if isinstance(array, np.memmap) and is_whole and array.dtype in (np.float16, np.float32):
         if array.dtype == np.float32:
             _read_bytes(array, first, to)
             return
@@ -87,7 +87,7 @@ def _read_bytes(array: np.memmap, first: int, to: np.ndarray) -> None:
     if not to.nbytes:
         return
     file_name = str(array.filename)
-    unread = memoryview(to).cast("B")
+    unread = memoryview(to.data).cast("B")
     at = array.offset + first * array.strides[0]
     with open(file_name, "rb", buffering=0) as file:
         while unread.nbytes:

@@ -158,7 +158,7 @@ class VectorIndex:
             try:
                 if lists is not None and lists.direct_map.no():
                     lists.make_direct_map()  # 8 bytes a vector, once
-                return self.faiss_index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
+                return cast(Any, self.faiss_index).reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
             except RuntimeError as error:
                 said = said_by_faiss(error)
         raise UserError(
