@@ -24,8 +24,8 @@ _of_thread = threading.local()
 
 def main(ledger: Path, arguments: list[str]) -> None:
     """Run ``kedro`` with arguments, writing down what its steps took."""
-    _time_imports()
-    _time_steps(ledger)
+    time_imports()
+    time_steps(ledger)
     owner = os.getpid()
     at_first_fork: list[float] = []
 
@@ -46,7 +46,7 @@ def main(ledger: Path, arguments: list[str]) -> None:
     kedro()
 
 
-def _time_imports() -> None:
+def time_imports() -> None:
     """Add up the seconds in which a thread loads modules; one that is loaded already costs nothing here."""
     find_and_load = loading._find_and_load
 
@@ -63,7 +63,8 @@ def _time_imports() -> None:
     loading._find_and_load = timed
 
 
-def _time_steps(ledger: Path) -> None:
+def time_steps(ledger: Path) -> None:
+    """Write down of each step of Kedro's when its function ran."""
     from kedro.pipeline.node import Node
 
     run = Node.run

@@ -7,8 +7,8 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.pipelines import data_ingest, index_build, retrieve, synthesize, train
 from retrieval_vs_diffusion.pipelines.bound import bound
-from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.pipelines.export import nodes
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
