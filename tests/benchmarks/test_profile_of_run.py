@@ -8,7 +8,7 @@ WORKER = "_run_node (retrieval_vs_diffusion/execution/workers.py:2)"
 TRAINING = (
     f"{WORKER};run (kedro/pipeline/node.py:3);train_classifier (retrieval_vs_diffusion/pipelines/train/nodes.py:9)"
 )
-RAW = f"""process 6:"a";process 7:"a";{TRAINING};fit (/a/retrieval_vs_diffusion/training/fit.py:4);step (torch/sgd.py:5) 6
+RAW = f"""process 6:"a";process 7:"a";{TRAINING};fit (/a/retrieval_vs_diffusion/training/fit.py:4);step (sgd.py:5) 6
 process 7:"a";{TRAINING};_find_and_load (<frozen importlib._bootstrap>:6) 2
 process 7:"a";thread (0x1);beat (retrieval_vs_diffusion/progress.py:7);Condition.wait (threading.py:3) 50
 process 8:"a";{WORKER};Table.load (kedro/io/core.py:8);read_table (pyarrow/parquet/core.py:9) 1
