@@ -66,7 +66,7 @@ def test_the_next_is_begun_while_one_is_ended():
 def test_an_error_comes_where_its_result_would_and_in_its_own_words():
     results = ended_behind(Pieces(4, fails_at=1))
     assert next(results) == 0
-    with pytest.raises(OSError, match="^no room for piece 1$"):
+    with pytest.raises(OSError, match=r"^no room for piece 1$"):
         next(results)
 
 
