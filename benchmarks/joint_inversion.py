@@ -43,8 +43,8 @@ def main() -> None:
     rows = []
     for repetition in range(arguments.repetitions):
         subset = SubsetDraw(repetition)
-        originals = subset.train(target.reservoir, names, PER_CLASS)
-        unseen = subset.held_back(target.reservoir, names, PER_CLASS)
+        originals = subset.train(target.reservoir, names, [PER_CLASS] * len(names))
+        unseen = subset.held_back(target.reservoir, names, [PER_CLASS] * len(names))
         everything = list(range(len(names)))
         joint, joint_seconds = learn(originals, unseen, names, everything, 50, arguments, repetition)
         single, single_seconds = zip(
