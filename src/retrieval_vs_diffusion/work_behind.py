@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def ended_behind(begun: Iterable[Callable[[], T]], ahead: int = 1) -> Iterator[T]:
+def ended_behind(begun: Iterable[Callable[[], T]], ahead: int = 1) -> Generator[T, None, None]:
     """What each piece of work gives, in their order.
 
     Taking the next piece of ``begun`` begins it, in the caller's thread; calling it ends it, on one other thread, one

@@ -96,7 +96,7 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath) if filepath is not None else None
-        self._how = {
+        self._how: dict[str, Any] = {
             "precision": precision,
             "attention_slicing": attention_slicing,
             "offload": offload,
