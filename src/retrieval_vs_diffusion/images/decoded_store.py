@@ -1,8 +1,8 @@
 """Decoded images that repetitions, rows and processes share: an image is decoded once, not once a training.
 
-Who runs steps says with ``decoded_in`` where decoded images lie; code that wants them asks ``current_store``. An image is
-found by the digest of its encoded bytes, at its size and as this version of Pillow decodes it: nothing in the store can
-be out of date. The store may be removed at any time.
+Who runs steps says with ``decoded_in`` where decoded images lie; code that wants them asks ``current_store``. An image
+is found by the digest of its encoded bytes, at its size and as this version of Pillow decodes it: nothing in the store
+can be out of date. The store may be removed at any time.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ def _missing(keys: Sequence[bytes], blocks: Sequence[DecodedBlock]) -> set[int]:
     return set(first.values())
 
 
-def _found(keys: Sequence[bytes], blocks: Sequence[DecodedBlock], tables: Sequence[ImageTable], size: int) -> KeptSquares:
+def _found(
+    keys: Sequence[bytes], blocks: Sequence[DecodedBlock], tables: Sequence[ImageTable], size: int
+) -> KeptSquares:
     at = {key: (number, row) for number, block in enumerate(blocks) for row, key in enumerate(block.keys)}
     places = np.array([at[key] for key in keys], dtype=np.int64).reshape(-1, 2)
     for number in np.unique(places[:, 0]):

@@ -1,4 +1,4 @@
-"""All images of a table as one array of squares, on disk where memory would not hold them; or as they are trained on."""
+"""All images of a table as squares of one size: in one array, or wherever they are best read from again and again."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def squares_of(
     return squares
 
 
-def training_squares(
-    tables: Sequence[ImageTable], size: int, in_memory_up_to: int = IN_MEMORY_UP_TO
-) -> Squares:
+def training_squares(tables: Sequence[ImageTable], size: int, in_memory_up_to: int = IN_MEMORY_UP_TO) -> Squares:
     """All images of the tables in order, for reading them many times, by many processes.
 
     Images that take longer to decode than to look up lie in the store of ``decoded_in``. Where there is none, or no

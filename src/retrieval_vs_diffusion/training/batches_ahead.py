@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -20,32 +20,41 @@ class BatchesAhead:
     """Gives the pixels of batches in the order in which they were asked for.
 
     Images that fit on the device, or lie in this process's memory, are indexed there. Others are read, or decoded, on
-    a thread, while the network trains on the batch before.
+    a thread, while the network trains on the batch before; what changes them there is done there too.
 
     Args:
         images: what batches are made of.
         device: where pixels are wanted.
+        change: makes of a batch, and of what was drawn for it, the pixels that are wanted, on the thread.
         on_device_up_to: bytes of images that a device other than the CPU holds whole.
     """
 
-    def __init__(self, images: Squares, device: torch.device, on_device_up_to: int = IN_MEMORY_UP_TO) -> None:
-        self._images, self._device = images, device
+    def __init__(
+        self,
+        images: Squares,
+        device: torch.device,
+        change: Callable[[UInt8[np.ndarray, "b s s 3"], Tensor], UInt8[Tensor, "b s s 3"]] | None = None,
+        on_device_up_to: int = IN_MEMORY_UP_TO,
+    ) -> None:
+        self._images, self._device, self._change = images, device, change
         self._held: UInt8[Tensor, "n s s 3"] | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._asked: Int[Tensor, " b"] | None = None
         self._coming: Future[Tensor] | None = None
+        if change is not None:
+            return
         if device.type == "cpu" and isinstance(images, HeldSquares):
             self._held = torch.from_numpy(images.images)
         elif device.type != "cpu" and len(images) * images.size**2 * 3 <= on_device_up_to:
             parts = [images.take(part) for part in _portions(len(images))]
             self._held = torch.cat([torch.from_numpy(part).to(device) for part in parts]) if parts else None
 
-    def ask(self, batch: Int[Tensor, " b"]) -> None:
-        """Ask for the batch after this one, by the positions of its images."""
+    def ask(self, batch: Int[Tensor, " b"], drawn: Tensor | None = None) -> None:
+        """Ask for a batch, by the positions of its images and what was drawn for its ``change``."""
         self._asked = batch
         if self._held is None:
             self._thread = self._thread or ThreadPoolExecutor(1)
-            self._coming = self._thread.submit(self._read, batch)
+            self._coming = self._thread.submit(self._read, batch, drawn)
 
     @property
     def is_asked(self) -> bool:
@@ -74,8 +83,9 @@ class BatchesAhead:
         if self.is_asked:
             yield self.give()[1]
 
-    def _read(self, batch: Int[Tensor, " b"]) -> UInt8[Tensor, "b s s 3"]:
-        pixels = torch.from_numpy(self._images.take(batch.numpy()))
+    def _read(self, batch: Int[Tensor, " b"], drawn: Tensor | None) -> UInt8[Tensor, "b s s 3"]:
+        images = self._images.take(batch.numpy())
+        pixels = torch.from_numpy(images) if self._change is None or drawn is None else self._change(images, drawn)
         return pixels.pin_memory() if self._device.type == "cuda" else pixels  # so that copying waits for nothing
 
 

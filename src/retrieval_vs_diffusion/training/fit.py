@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +26,7 @@ from retrieval_vs_diffusion.training.augmentation import random_resized_crop
 from retrieval_vs_diffusion.training.batches_ahead import BatchesAhead
 from retrieval_vs_diffusion.training.mixing import MixedBatches
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.training.resized_crop import draw_boxes, resized_crops
 from retrieval_vs_diffusion.training.resumable import Resumable
 from retrieval_vs_diffusion.training.strong_augmentation import change_each_image, cut_and_mix
 
@@ -92,16 +93,25 @@ def fit_classifier(
         history, best, best_state = kept["history"], tuple(kept["best"]), kept["best_state"]
         started -= history[-1]["seconds"]
     done = int(history[-1]["step"]) if history else 0
-    ahead, val_ahead = BatchesAhead(images, device), BatchesAhead(val_images, device)
+    resized = recipe.crop == "resized"
+    ahead = BatchesAhead(images, device, resized_crops if resized else None)
+    val_ahead = BatchesAhead(val_images, device)
+
+    def ask() -> None:
+        batch = next(batches)
+        ahead.ask(batch, _draw_boxes(len(batch), recipe, generator) if resized else None)
+
     for step in progress(range(done + 1, recipe.steps + 1), description):
         network.train()
         if not ahead.is_asked:
-            ahead.ask(next(batches))
+            ask()
         batch, pixels = ahead.give()
         pixels = change_each_image(pixels, recipe.augmentation, recipe.augmentation_magnitude, strong)
-        changed, truth = _augment(to_input(pixels), recipe, generator), labels[batch.to(device)]
+        changed, truth = to_input(pixels), labels[batch.to(device)]
+        if not resized:
+            changed = _augment(changed, recipe, generator)
         if step not in looks:  # at a look the state is kept, and drawing a batch changes it
-            ahead.ask(next(batches))
+            ask()
         if recipe.cutmix:
             changed, truth = cut_and_mix(changed, truth, len(class_names), recipe.cutmix, recipe.cutmix_alpha, strong)
         logits = network(changed.contiguous(memory_format=torch.channels_last))
@@ -135,6 +145,10 @@ def _augment(
         flipped = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device) < 0.5
         images = torch.where(flipped, images.flip(-1), images)
     return images
+
+
+def _draw_boxes(n: int, recipe: ClassifierTraining, generator: torch.Generator) -> Int[Tensor, "n 5"]:
+    return draw_boxes(n, recipe.image_size, recipe.smallest_crop_area, recipe.horizontal_flip, generator)
 
 
 def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str) -> float:
