@@ -46,7 +46,7 @@ class DecodedBlock:
         """Images and whether each is as it was written; an image is checked when it is first read by a process."""
         images, whole = self._pixels[rows], np.ones(len(rows), bool)
         for number in np.flatnonzero(~self._checked[rows]):
-            whole[number] = zlib.crc32(images[number]) == self._sums[rows[number]]
+            whole[number] = zlib.crc32(images[number].data) == self._sums[rows[number]]
         self._checked[rows[whole]] = True
         return images, whole
 
@@ -76,7 +76,7 @@ def write_block(folder: Path, keys: Sequence[bytes], encoded: Iterable[bytes], s
             for images in in_portions(encoded, AT_ONCE):
                 squares = np.empty((len(images), size, size, 3), np.uint8)
                 decode_into(squares, images)
-                index["sum"][start : start + len(images)] = [zlib.crc32(each) for each in squares]
+                index["sum"][start : start + len(images)] = [zlib.crc32(each.data) for each in squares]
                 start += len(images)
                 file.write(squares.data)  # and no memory map, whose process a full disk ends
         np.save(partial / "index.npy", index)
