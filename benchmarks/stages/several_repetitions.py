@@ -32,7 +32,7 @@ from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.train.nodes import train_classifier
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
-REPETITIONS, REPEATS, STEPS, PER_CLASS, VAL_PER_CLASS = 4, 3, 40, 10, 20
+REPETITIONS, REPEATS, STEPS, PER_CLASS, VAL_PER_CLASS = 4, 3, 30, 10, 20
 RECIPE = ClassifierTraining(model="small_convnet", steps=STEPS, smallest_crop_area=0.8)  # the base world's else
 NAMES = [str(digit) for digit in range(10)]
 
@@ -113,7 +113,7 @@ def _side_by_side(folder: Path, made: Path) -> list[dict[str, np.ndarray]]:
     datasets: dict[str, Any] = {name: ImageTableDataset(filepath=str(folder / name)) for name in ("reservoir", "val")}
     nodes = []
     for repetition in range(REPETITIONS):
-        outputs = [f"{repetition}.{what}" for what in ("classifier", "history", "record")]
+        outputs = [f"{what}_{repetition}" for what in ("classifier", "history", "record")]
         datasets[outputs[0]] = ClassifierDataset(filepath=str(made / f"{repetition}.safetensors"))
         datasets[outputs[1]] = CSVDataset(filepath=str(made / f"{repetition}.csv"), save_args={"index": False})
         datasets[outputs[2]] = JSONDataset(filepath=str(made / f"{repetition}.json"))
@@ -124,7 +124,7 @@ def _side_by_side(folder: Path, made: Path) -> list[dict[str, np.ndarray]]:
         if isinstance(outcome, Exception):
             raise outcome
     val = datasets["val"].load()
-    return [_described(datasets[f"{repetition}.classifier"].load(), val) for repetition in range(REPETITIONS)]
+    return [_described(datasets[f"classifier_{repetition}"].load(), val) for repetition in range(REPETITIONS)]
 
 
 def _one_after_the_other(

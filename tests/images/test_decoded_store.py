@@ -152,16 +152,35 @@ def test_a_broken_image_is_an_error_and_leaves_nothing(store, tmp_path):
 # ---- where there is no room
 
 
-def test_what_was_not_used_for_longest_makes_room_and_what_is_asked_for_stays(tmp_path):
-    store = DecodedStore(tmp_path / "decoded", at_most=3 * BYTES)
+@pytest.fixture
+def bounded(tmp_path) -> tuple[DecodedStore, list[Path]]:
+    """A store for three images that holds numbers 0, 1 and 2, and their blocks; 0 was not used for longest."""
+    store, made = DecodedStore(tmp_path / "decoded", at_most=3 * BYTES), []
     for number in (0, 1, 2):
         store.squares([photographs(number)], SIZE)
-    for age, block in enumerate(blocks(tmp_path)):
-        os.utime(block / "index.npy", (age, age))
-    store.squares([photographs(0)], SIZE)  # used now
-    held = everything(store.squares([photographs(0, 3)], SIZE))
-    assert np.array_equal(held, squares_of(photographs(0, 3), SIZE))
-    assert len(blocks(tmp_path)) == 3  # 0, 3 and one of 1 and 2: the bound is three images
+        (block,) = set(blocks(tmp_path)) - set(made)
+        os.utime(block / "index.npy", (number, number))
+        made.append(block)
+    return store, made
+
+
+def test_what_was_not_used_for_longest_makes_room(bounded):
+    store, made = bounded
+    store.squares([photographs(3)], SIZE)
+    assert [block.exists() for block in made] == [False, True, True]
+
+
+def test_what_was_used_since_stays(bounded):
+    store, made = bounded
+    store.squares([photographs(0)], SIZE)
+    store.squares([photographs(3)], SIZE)
+    assert [block.exists() for block in made] == [True, False, True]
+
+
+def test_what_is_asked_for_stays(bounded):
+    store, made = bounded
+    assert np.array_equal(everything(store.squares([photographs(0, 3)], SIZE)), squares_of(photographs(0, 3), SIZE))
+    assert [block.exists() for block in made] == [True, False, True]
 
 
 @pytest.mark.parametrize("full", ["bound", "disk", "while it is written"])
