@@ -71,7 +71,7 @@ class BatchesAhead:
         assert self._coming is not None  # noqa: S101  (it was asked for)
         return batch, self._coming.result().to(self._device, non_blocking=True)
 
-    def each(self, batches: Iterable[Int[Tensor, " b"]]) -> Iterator[UInt8[Tensor, "b s s 3"]]:
+    def each(self, batches: Iterable[Int[Tensor, " _"]]) -> Iterator[UInt8[Tensor, "_ s s 3"]]:
         """The pixels of several batches, each read while the one before is worked on."""
         for batch in batches:
             if self.is_asked:
