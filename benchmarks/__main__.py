@@ -57,7 +57,7 @@ def main() -> int:
         if not rows[name := f"{result['stage']}/{result['peer']}"].holds(result["ratio"]):
             print(f"{name}: {result['ratio']:.2f}, asked is {rows[name].asked}")
     _write(told, failed, arguments.output, keep_others=bool(arguments.only))
-    different = [each for each in told if not each["same_result"]]
+    different = [each for each in told if each["decides_alike"] and not each["same_result"]]
     for each in different:
         print(f"{each['stage']}/{each['peer']}: not the same result: {each['checked']}")
     for name in failed:
@@ -90,6 +90,7 @@ def _measured(row: Row) -> dict[str, Any]:
         "ours_s": measured.ours[middle],
         "theirs_s": measured.theirs[middle],
         "device": machine.device(),
+        "decides_alike": measured.decides_alike,
         "work": measured.work,
         "checked": measured.checked,
     }
