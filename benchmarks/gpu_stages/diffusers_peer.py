@@ -14,19 +14,21 @@ from benchmarks.gpu_stages.prompted import STRENGTH, Image, Prompted
 
 
 class DiffusersPeer:
-    """Pipelines in low precision on the device, with the scheduler that ours has.
+    """Pipelines on the device, with the scheduler that ours has.
 
     Args:
         folder: the model.
         place: where they run.
+        precision: of all of it.
     """
 
-    def __init__(self, folder: Path, place: Place) -> None:
+    def __init__(self, folder: Path, place: Place, precision: str) -> None:
         from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
 
         no_checker = {"safety_checker": None, "requires_safety_checker": False}
-        dtype = getattr(torch, place.low_precision)
-        pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=dtype, local_files_only=True, **no_checker)
+        pipeline = StableDiffusionPipeline.from_pretrained(
+            folder, dtype=getattr(torch, precision), local_files_only=True, **no_checker
+        )
         pipeline.to(place.device)
         starting_from_image = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
         self._pipelines: dict[str, Any] = {"text_to_image": pipeline, "image_to_image": starting_from_image}

@@ -46,7 +46,7 @@ def _pipeline(place: Place) -> Any:
     parts = {"unet": unet, "vae": vae, "text_encoder": text_encoder}
     for part in parts.values():
         part.eval().to(place.device)
-    _give_contrast(vae, place.device)
+    _scale_outputs(unet, vae, place.device)
     return StableDiffusionPipeline(
         **parts,
         tokenizer=clip_tokenizer(),
@@ -58,13 +58,17 @@ def _pipeline(place: Place) -> Any:
 
 
 @torch.no_grad()
-def _give_contrast(vae: Any, device: torch.device) -> None:
-    """Scale the decoder's last layer: random weights make grey images, in which rounding to 8 bits hides a fault."""
-    side = vae.config.sample_size // 8
-    decoded = vae.decode(torch.randn(1, vae.config.latent_channels, side, side, device=device)).sample
+def _scale_outputs(unet: Any, vae: Any, device: torch.device) -> None:
+    """Scale the last layers, so that outputs are as large as a trained model's.
+
+    Else the noise predicted is next to none, and what prompts do to it less; images are grey, and rounding to 8 bits
+    hides what remains.
+    """
+    channels, side = unet.config.in_channels, unet.config.sample_size
+    noise = torch.randn(2, channels, side, side, device=device)
+    shown = torch.randn(2, 77, unet.config.cross_attention_dim, device=device)
+    unet.conv_out.bias.zero_()
+    unet.conv_out.weight.div_(unet(noise, 500, encoder_hidden_states=shown).sample.std())
     last = vae.decoder.conv_out
-    last.weight.mul_(CONTRAST / decoded.std(dim=(2, 3)).mean())
-    last.bias.zero_()
-    last.bias.sub_(
-        vae.decode(torch.randn(1, vae.config.latent_channels, side, side, device=device)).sample.mean((0, 2, 3))
-    )
+    last.weight.mul_(CONTRAST / vae.decode(noise).sample.std(dim=(2, 3)).mean())
+    last.bias.sub_(vae.decode(noise).sample.mean((0, 2, 3)))  # grey on the average

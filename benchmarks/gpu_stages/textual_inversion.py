@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.gpu_stages import production
 from benchmarks.gpu_stages.class_words import RATE, START, ClassWords, vectors_of
 from benchmarks.gpu_stages.per_class_inversion import PerClassInversion
 from benchmarks.gpu_stages.place import Place, exact_float32
@@ -27,7 +28,7 @@ def measure(place: Place) -> Iterator[GpuRow]:
     """One row."""
     folder = diffusion_folder(place)
     exact = load_diffusion(str(folder)).to(place.device)
-    diffusion = load_diffusion(str(folder), place.low_precision).to(place.device)
+    diffusion = production.diffusion(folder, place)
     side = exact.image_size
     words, steps = (ClassWords.of(2, 2, side, 4), 4) if place.tiny else (ClassWords.of(10, 5, side, 32), 25)
     image_steps = steps * words.batch_size

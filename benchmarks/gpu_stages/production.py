@@ -1,0 +1,22 @@
+"""Our side as a world sets it for a GPU: the settings that the documentation recommends there, in one place."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from benchmarks.gpu_stages.place import Place
+from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.models.diffusion import Diffusion
+from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
+
+
+def diffusion(folder: Path, place: Place) -> Diffusion:
+    """``diffusion.precision: bfloat16``."""
+    return load_diffusion(str(folder), place.low_precision).to(place.device)
+
+
+def clip(model: Any, tokenizer: Any, place: Place) -> Clip:
+    """An open_clip model of its own, whatever is done to its weights."""
+    return Clip(copy.deepcopy(model), tokenizer, "random", place.device)
