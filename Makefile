@@ -15,8 +15,10 @@ run: install
 table: install
 	$(BIN)/kedro run --params only=all
 
+# The tests of a file share what is costly to make, and stay in one process; others run beside them.
+PROCESSES ?= 2
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Each ends with the line `N passed, N failed`.
 torture: $(VENV)/.fuzzer

@@ -54,7 +54,7 @@ def main() -> int:
         if not rows[name := f"{result['stage']}/{result['peer']}"].holds(result["ratio"]):
             print(f"{name}: {result['ratio']:.2f}, asked is {rows[name].asked}")
     result_files.write(told, failed, arguments.output, keep_others=bool(arguments.only))
-    different = [each for each in told if not each["same_result"]]
+    different = [each for each in told if each["decides_alike"] and not each["same_result"]]
     for each in different:
         print(f"{each['stage']}/{each['peer']}: not the same result: {each['checked']}")
     for name in failed:

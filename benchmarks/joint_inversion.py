@@ -1,6 +1,6 @@
 """Textual inversion of all classes together beside one class at a time, over as many image-steps.
 
-    python benchmarks/joint_inversion.py [--steps 150] [--repetitions 3]
+    python -m benchmarks.joint_inversion [--steps 150] [--repetitions 3]
 
 Both learn from the same originals and start from the class's name; a step of the joint optimisation holds 50
 images of all classes, a step of a class by itself 5 of its own, so each class gets as many image-steps either way.
@@ -16,16 +16,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.unseen_loss import loss_on, of_classes
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.rendered_digits import RenderedDigits
 from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
-from retrieval_vs_diffusion.training.denoising import LatentImages, _losses, encode_originals, optimise_denoising
+from retrieval_vs_diffusion.training.denoising import encode_originals, optimise_denoising
 from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
 from retrieval_vs_diffusion.training.pseudo_words import PseudoWords
 
 ROOT = Path(__file__).parents[1]
-PER_CLASS, JUDGED, NOISE_LEVELS = 10, 20, 8
+PER_CLASS, JUDGED = 10, 20
 PROMPT = "a photo of a {}"
 
 
@@ -42,8 +43,8 @@ def main() -> None:
     rows = []
     for repetition in range(arguments.repetitions):
         subset = SubsetDraw(repetition)
-        originals = subset.train(target.reservoir, names, PER_CLASS)
-        unseen = subset.held_back(target.reservoir, names, PER_CLASS)
+        originals = subset.train(target.reservoir, names, [PER_CLASS] * len(names))
+        unseen = subset.held_back(target.reservoir, names, [PER_CLASS] * len(names))
         everything = list(range(len(names)))
         joint, joint_seconds = learn(originals, unseen, names, everything, 50, arguments, repetition)
         single, single_seconds = zip(
@@ -98,31 +99,6 @@ def learn(
         )
     seconds = time.perf_counter() - started
     return loss_on(diffusion, table, ids[place[judged.labels]], judged), seconds
-
-
-@torch.no_grad()
-def loss_on(diffusion, table: PseudoWords, ids: torch.Tensor, images: LatentImages) -> float:
-    """Mean loss at evenly spread noise levels; an image's noise depends on its class and number alone."""
-    from diffusers import DDPMScheduler
-
-    scheduler = DDPMScheduler.from_config(diffusion.pipeline.scheduler.config)
-    conditions, total = table.encode(ids), 0.0
-    seen: dict[int, int] = {}
-    for position, label in enumerate(images.labels.tolist()):
-        number = seen[label] = seen.get(label, -1) + 1
-        generator = torch.Generator().manual_seed(1000 * label + number)
-        clean = images.latents[position].expand(NOISE_LEVELS, -1, -1, -1)
-        levels = (torch.arange(NOISE_LEVELS) + 0.5) / NOISE_LEVELS
-        times = (levels * scheduler.config.num_train_timesteps).long()
-        shown = conditions[position].expand(NOISE_LEVELS, -1, -1)
-        total += _losses(diffusion, scheduler, clean, shown, generator, times).mean().item()
-    return total / len(images.labels)
-
-
-def of_classes(images: ImageTable, labels: list[int], at_most: int | None = None) -> ImageTable:
-    """The images of some classes, at most so many of each."""
-    found = images.labels()
-    return images.take(np.concatenate([np.flatnonzero(found == label)[:at_most] for label in labels]))
 
 
 if __name__ == "__main__":

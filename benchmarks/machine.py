@@ -7,13 +7,16 @@ import platform
 import re
 from pathlib import Path
 
+from retrieval_vs_diffusion.execution.devices import has_gpu
+
 
 def device() -> str:
     """E.g. ``2 CPU cores (AMD EPYC)``, or the GPU's name."""
-    import torch
+    if has_gpu():  # torch takes seconds to load, and every row asks
+        import torch
 
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name()
     return f"{len(os.sched_getaffinity(0))} CPU cores ({_processor()})"
 
 

@@ -23,6 +23,7 @@ class Measured:
         same_result: whether both sides did the same work with the same result.
         checked: in words, what was compared and how far it differs.
         work: in words, what was done.
+        decides_alike: False where the peer is made to decide otherwise: that its result is another is told, and no error.
         is_share: the ratio is ours as a share of theirs, e.g. of a total, and not how many times faster ours is.
     """
 
@@ -31,6 +32,7 @@ class Measured:
     same_result: bool = False
     checked: str = "not compared"
     work: str = ""
+    decides_alike: bool = True
     is_share: bool = False
 
     @property

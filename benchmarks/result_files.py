@@ -20,7 +20,7 @@ def of_this_machine() -> Path:
 
 
 def described(stage: str, peer: str, measured: Measured) -> dict[str, Any]:
-    """A row as JSON can hold it: ``FIELDS``, and ``work`` and ``checked`` in words.
+    """A row as JSON can hold it: ``FIELDS``, ``decides_alike``, and ``work`` and ``checked`` in words.
 
     The seconds are those of the repeat with the median ratio.
     """
@@ -35,6 +35,7 @@ def described(stage: str, peer: str, measured: Measured) -> dict[str, Any]:
         "ours_s": measured.ours[middle],
         "theirs_s": measured.theirs[middle],
         "device": machine.device(),
+        "decides_alike": measured.decides_alike,
         "work": measured.work,
         "checked": measured.checked,
     }

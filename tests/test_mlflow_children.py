@@ -7,11 +7,13 @@ import sys
 
 import pytest
 from mlflow.entities import ViewType
+from sqlalchemy import create_engine
 
 from retrieval_vs_diffusion.mlflow_children import Children, mark_what_died
 from retrieval_vs_diffusion.mlflow_figures import comparison_figures
-from retrieval_vs_diffusion.mlflow_store import metric, open_experiment, parameters_of, search, write
+from retrieval_vs_diffusion.mlflow_store import NOTE, metric, open_experiment, parameters_of, search, write
 from retrieval_vs_diffusion.running_process import RunningProcess
+from retrieval_vs_diffusion.tracking import DATABASE
 
 KEY = ("boomerang", 0)
 _SLEEPER = """
@@ -40,6 +42,25 @@ def children(database):
 
 def _statuses(children):
     return [run.info.status for run in children.of(*KEY)]
+
+
+def test_a_child_says_what_it_is_from_its_start_and_what_it_came_to_at_its_end(database, children):
+    run = children.start(KEY, {NOTE: "words"})
+    client = database[1]
+    begun = client.get_run(run).data.tags
+    assert (begun[NOTE], begun["strategy"], begun["repetition"]) == ("words", "boomerang", "0")
+    children.finish(KEY, {NOTE: "other words", "fingerprint": "a", "agreement_by": "judge"})
+    ended = client.get_run(run)
+    assert (ended.info.status, ended.data.tags[NOTE]) == ("FINISHED", "other words")
+    assert (ended.data.tags["fingerprint"], ended.data.tags["agreement_by"]) == ("a", "judge")
+
+
+def test_what_is_written_after_a_database_was_made_waits_for_the_disk_again(tmp_path):
+    open_experiment(tmp_path)
+    engine = create_engine(f"sqlite:///{tmp_path / DATABASE}")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL; 0 is OFF
+    engine.dispose()
 
 
 def test_a_child_that_ends_well_takes_the_place_of_all_before_it(database, children):

@@ -49,6 +49,29 @@ def test_what_the_files_say_is_known_whatever_the_command_line_says(loader):
     assert (made["parameters"]["target"]["per_class"], made["parameters"]["clip"]["model"]) == (7, "ViT-B-32")
 
 
+def test_whoever_asks_gets_parameters_of_his_own(loader):
+    made = loader()
+    made["parameters"]["target"]["per_class"] = 99
+    assert made["parameters"]["target"]["per_class"] == 10
+
+
+def test_a_command_sees_one_state_of_the_files_and_the_next_command_another(loader):
+    made = loader(target={"per_class": 7})
+    assert made["parameters"]["listed"] == [1, 2, 3]
+    again = loader("listed: [9]\n", target={"per_class": 7})
+    assert made["parameters"]["listed"] == [1, 2, 3]
+    assert again["parameters"]["listed"] == [9]
+
+
+def test_other_parameters_that_are_given_later_count(loader):
+    made = loader()
+    assert made["parameters"]["target"]["per_class"] == 10
+    made.runtime_params = {"target": {"per_class": 7}}
+    assert made["parameters"]["target"]["per_class"] == 7
+    made["parameters"] = {"listed": [4]}  # as Kedro lets one say them outright
+    assert made["parameters"] == {"listed": [4]}
+
+
 def test_a_world_overrides_key_by_key_at_any_depth(loader):
     found = loader("target: {reader: {size: {width: 32}}, per_class: 4}\nlisted: [9]\n")["parameters"]
     assert found["target"]["reader"] == {"type": "digits", "first": 750, "size": {"height": 16, "width": 32}}

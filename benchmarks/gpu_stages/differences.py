@@ -8,12 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from benchmarks.gpu_stages.reported import Check
-
-
-def psnr(images: Sequence[UInt8[np.ndarray, "h w 3"]], reference: Sequence[UInt8[np.ndarray, "h w 3"]]) -> float:
-    """Peak signal to noise ratio in dB over all pixels; infinite where they are equal."""
-    error = np.square(np.stack(images).astype(np.float64) - np.stack(reference)).mean()
-    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+from benchmarks.natural_pictures import psnr
 
 
 def contrast(images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> float:
@@ -46,7 +41,7 @@ def image_checks(
         reference: in float32.
         least: PSNR in dB that ours must have to the reference.
     """
-    of_ours, of_theirs = psnr(ours, reference), psnr(theirs, reference)
+    of_ours, of_theirs = (psnr(np.stack(each), np.stack(reference)) for each in (ours, theirs))
     return (
         Check("contrast of the float32 images", contrast(reference), at_least=20),
         Check("PSNR of ours to float32 in dB", of_ours, at_least=least),

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.gpu_stages import production
-from benchmarks.gpu_stages.differences import image_checks, psnr
+from benchmarks.gpu_stages.differences import image_checks
 from benchmarks.gpu_stages.diffusers_peer import DiffusersPeer
 from benchmarks.gpu_stages.photographs import jpegs
 from benchmarks.gpu_stages.place import Place, exact_float32
@@ -15,6 +17,7 @@ from benchmarks.gpu_stages.prompted import STRENGTH, Image, Prompted
 from benchmarks.gpu_stages.random_diffusion import diffusion_folder
 from benchmarks.gpu_stages.reported import Check, GpuRow
 from benchmarks.measuring import Side, interleaved
+from benchmarks.natural_pictures import psnr
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
@@ -62,7 +65,8 @@ class _Reference:
 
     def checks(self, ours: Sequence[Image], theirs: Sequence[Image]) -> tuple[Check, ...]:
         """Of images in low precision, of which the first are compared; in float32 nothing excuses a difference."""
-        exactly = Check("PSNR of ours in float32 to diffusers' in dB", psnr(self.by_us, self.by_diffusers), at_least=50)
+        exact = psnr(np.stack(self.by_us), np.stack(self.by_diffusers))
+        exactly = Check("PSNR of ours in float32 to diffusers' in dB", exact, at_least=50)
         n = len(self.by_us)
         return (exactly, *image_checks(ours[:n], theirs[:n], self.by_diffusers, LEAST_PSNR))
 

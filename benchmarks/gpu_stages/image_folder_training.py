@@ -14,7 +14,6 @@ from torchvision.transforms import v2
 
 from benchmarks.gpu_stages.place import Place
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.models.classifier import DEVIATION, MEAN, create_network, to_input
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -24,7 +23,7 @@ class ImageFolderTraining:
 
     Args:
         folder: a folder of JPEGs for each class.
-        val: images that tell the accuracy at the end.
+        val: images of the recipe's size, which tell the accuracy at the end.
         recipe: network, optimiser, schedule, crops and flips.
         epochs: over all images.
         place: where it trains.
@@ -51,7 +50,7 @@ class ImageFolderTraining:
         network = self._steps()
         network.eval()
         with torch.inference_mode(), self._autocast():
-            pixels = torch.from_numpy(squares_of(self._val, self._recipe.image_size)).to(self._place.device)
+            pixels = torch.from_numpy(self._val.pixels()).to(self._place.device)
             found = torch.cat([network(to_input(part)).argmax(1) for part in pixels.split(256)]).cpu()
         self.accuracy = float((found == torch.from_numpy(self._val.labels())).float().mean())
 

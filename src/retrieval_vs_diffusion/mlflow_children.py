@@ -10,7 +10,7 @@ from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from retrieval_vs_diffusion.mlflow_notes import failure_note
-from retrieval_vs_diffusion.mlflow_store import NOTE, search
+from retrieval_vs_diffusion.mlflow_store import NOTE, search, write
 from retrieval_vs_diffusion.running_process import RunningProcess
 
 Key = tuple[str, int]  # strategy and repetition
@@ -45,8 +45,8 @@ class Children:
         """What this process works on."""
         return list(self._open)
 
-    def start(self, key: Key) -> str:
-        """Open a child, and return its run; the same run where it is open already."""
+    def start(self, key: Key, more_tags: Mapping[str, str] | None = None) -> str:
+        """Open a child, with more tags than all have, and return its run; the same run where it is open already."""
         if key not in self._open:
             strategy, repetition = key
             tags = {
@@ -57,6 +57,7 @@ class Children:
                 "strategy": strategy,
                 "repetition": str(repetition),
                 PROCESS: self._process.name,
+                **(more_tags or {}),
             }
             self._open[key] = self._client.create_run(self._experiment, tags=tags).info.run_id
         return self._open[key]
@@ -64,8 +65,7 @@ class Children:
     def finish(self, key: Key, tags: Mapping[str, str]) -> None:
         """Its figures are written: it takes the place of all earlier children of its repetition."""
         run = self._open[key]
-        for name, value in tags.items():
-            self._client.set_tag(run, name, value)
+        write(self._client, run, tags=tags)
         self._end(key, "FINISHED")
         self.drop(each for each in self.of(*key) if each.info.run_id != run)
 

@@ -71,13 +71,12 @@ class MlflowComparison:
         if key in self._children.open:
             return
         self._begin()
-        run = self._children.start(key)
+        run = self._children.start(key, {NOTE: self._study.strategies[key[0]].description})
         strategy = self._study.parameters.strategies[key[0]] or {}
         settings = {"strategy": strategy, "classifier": self._study.parameters.classifier.model_dump()}
         if personalisation := strategy.get("personalise"):
             settings["personalise"] = self._study.parameters.personalisations[personalisation]
         write(self._client, run, params=parameters_of(settings))
-        self._client.set_tag(run, NOTE, self._study.strategies[key[0]].description)
         self._client.log_inputs(run, self._inputs)
 
     def log_strategy(self, strategy: str, catalog: DataCatalog) -> None:
@@ -111,8 +110,7 @@ class MlflowComparison:
         tags |= {f"best_{arm}": name or "none" for arm, name in summary["best"].items()}
         for name in REPORTED:
             self._client.log_artifact(run, str(path_of(catalog[name])))
-        for name, value in {**tags, "reported": now}.items():
-            self._client.set_tag(run, name, value)
+        write(self._client, run, tags={**tags, "reported": now})
 
     def fail(self, reasons: Mapping[Key, str], otherwise: str) -> None:
         """What is open has failed, and what could not be begun.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run
+from mlflow.entities import Metric, Param, Run, RunTag
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from retrieval_vs_diffusion.atomic import clear_partial, replacing
 from retrieval_vs_diffusion.execution.claims import alone_with
@@ -43,11 +46,28 @@ def open_experiment(project: Path) -> tuple[MlflowClient, str]:
     with alone_with(database, "opening MLflow's database"):
         clear_partial(database)
         if not database.exists():
-            with replacing(database) as partial:
+            with replacing(database) as partial, _in_memory_first():
                 _create_experiment(MlflowClient(f"sqlite:///{partial}"), project)
         client = MlflowClient(f"sqlite:///{database}")
         experiment = client.get_experiment_by_name(EXPERIMENT)
         return client, experiment.experiment_id if experiment is not None else _create_experiment(client, project)
+
+
+@contextlib.contextmanager
+def _in_memory_first() -> Iterator[None]:
+    """Have SQLite leave it to us to bring a new database to the disk, as a whole and once.
+
+    It does so itself after each of MLflow's three hundred statements that make tables, which takes seconds.
+    """
+
+    def leave_it(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", leave_it)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", leave_it)
 
 
 def _create_experiment(client: MlflowClient, project: Path) -> str:
@@ -73,13 +93,25 @@ def metric(name: str, value: float, step: int = 0) -> Metric:
     return Metric(name, float(value), int(time.time() * 1000), int(step))
 
 
-def write(client: MlflowClient, run: str, metrics: Iterable[Metric] = (), params: Iterable[Param] = ()) -> None:
-    """Log figures and parameters, however many; what is not finite is left out, for MLflow's charts break on it."""
+def write(
+    client: MlflowClient,
+    run: str,
+    metrics: Iterable[Metric] = (),
+    params: Iterable[Param] = (),
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Log figures and parameters, however many, and then tags.
+
+    Each call of MLflow's is brought to the disk, and so they are few. What is not finite is left out, for MLflow's
+    charts break on it.
+    """
     finite = [each for each in metrics if math.isfinite(each.value)]
     given = list(params)
     for start in range(0, max(len(finite), len(given)), _AT_ONCE):
         chosen = slice(start, start + _AT_ONCE)
         client.log_batch(run, metrics=finite[chosen], params=given[chosen])
+    if tags:
+        client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
 
 
 def parameters_of(tree: Mapping[str, Any], prefix: str = "") -> Iterator[Param]:

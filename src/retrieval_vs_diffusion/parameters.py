@@ -85,6 +85,9 @@ class DiffusionParameters(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     attention_slicing: bool = False  # less memory, slower
     offload: Literal["model", "sequential"] | None = None  # keeps on the GPU what runs alone
+    channels_last: bool = False  # channels innermost: faster in half precision on a GPU; other last bits
+    # Modes of torch.compile for the denoiser while it is sampled from; the last two record CUDA graphs.
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
 
 
 class JudgeParameters(BaseModel):

@@ -23,6 +23,7 @@ from retrieval_vs_diffusion.pipelines import (
 )
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import COMPARISON, SCREENING_CHECK
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE
 from retrieval_vs_diffusion.world import current_study
@@ -47,7 +48,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     study = current_study()
     everything = whole_study(study)
     rows = {name: _strategy_pipeline(everything, name) for name in study.strategies}
-    chosen = sum((rows[name] for name in study.chosen), _aside(everything, study.chosen))
+    chosen = joined([*(rows[name] for name in study.chosen), _aside(everything, study.chosen)])
     pipelines = {"__default__": chosen, **{name: chosen.only_nodes_with_tags(name) for name in STAGES}, **rows}
     pipelines |= {SIZE_CURVE: _aside(everything, []), LEAK_COMPARISON: _aside(everything, study.strategies)}
     if study.parameters.pretraining is not None and study.has_pool:
@@ -56,10 +57,19 @@ def register_pipelines() -> dict[str, Pipeline]:
     return pipelines | {name: module.create_pipeline(study) for name, module in on_demand.items()}
 
 
+_whole: tuple[Study, Pipeline] | None = None  # what was built last, and of which study
+
+
 def whole_study(study: Study) -> Pipeline:
-    """All stages with all strategies, and what is compared beside the table."""
-    parts = (*STAGES.values(), size_curve, leak_comparison)
-    return sum((part.create_pipeline(study) for part in parts), Pipeline([]))
+    """All stages with all strategies, and what is compared beside the table.
+
+    Built once for a study: the registry asks for it, and then the runner.
+    """
+    global _whole
+    if _whole is None or _whole[0] is not study:
+        parts = (*STAGES.values(), size_curve, leak_comparison)
+        _whole = study, joined(part.create_pipeline(study) for part in parts)
+    return _whole[1]
 
 
 def _strategy_pipeline(everything: Pipeline, name: str) -> Pipeline:

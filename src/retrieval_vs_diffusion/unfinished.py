@@ -73,9 +73,21 @@ class Section:
 
     def keep(self, unit: int | str, write: Callable[[Path], None]) -> None:
         """Keep a unit, in the place of an earlier one of that name."""
+        self.about_to_keep()
+        self.keep_told(unit, write)
+
+    def about_to_keep(self) -> None:
+        """Tell that a unit is made: first, as what a kill before it is kept makes be done again was spent all the same.
+
+        Belongs to the thread that does the work, which measures it; ``keep_told`` may then run on another one.
+        """
+        if self._folder is not None:
+            self._keeping()
+
+    def keep_told(self, unit: int | str, write: Callable[[Path], None]) -> None:
+        """Keep a unit of which ``about_to_keep`` has told."""
         if self._folder is None:
             return
-        self._keeping()  # first: what a kill between the two makes be done again was spent all the same
         earlier = self._files(unit)
         with replacing(self._folder / f"{_name(unit)}.new") as partial:
             write(partial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,18 @@ class WorldConfigLoader(OmegaConfigLoader):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._parameters: dict[str, Any] | None = None
+        self._read: dict[str, dict[str, Any]] = {}
         self._answer()
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         self._answer()
-        return super().__getitem__(key)
+        if key != "parameters" or key in self:
+            return super().__getitem__(key)
+        # A command asks four times, and reading takes a tenth of a second; with other parameters given it is another.
+        given = repr(self.runtime_params)
+        if given not in self._read:
+            self._read[given] = super().__getitem__(key)
+        return copy.deepcopy(self._read[given])
 
     def without_runtime_params(self) -> dict[str, Any]:
         """The parameters as the files have them."""

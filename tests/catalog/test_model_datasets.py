@@ -75,13 +75,29 @@ def test_a_pipeline_that_was_saved_makes_the_same_images_each_time_it_is_loaded(
 
 def test_how_a_pipeline_is_kept_in_memory_reaches_it(pristine_pipeline, tmp_path):
     pristine_pipeline.save_pretrained(tmp_path / "tiny")
-    how = {"precision": "bfloat16", "attention_slicing": True, "offload": "model"}
+    how = {
+        "precision": "bfloat16",
+        "attention_slicing": True,
+        "offload": "model",
+        "channels_last": True,
+        "compile": None,
+    }
     dataset = DiffusionDataset(filepath=str(tmp_path / "tiny"), **how)
     assert dataset._describe() == {"filepath": str(tmp_path / "tiny"), **how}
     loaded = dataset.load()
     assert loaded.pipeline.dtype == torch.bfloat16
     assert loaded._offload == "model"
     assert "Sliced" in str(next(iter(loaded.pipeline.unet.attn_processors.values())))
+    for part in (loaded.pipeline.unet, loaded.pipeline.vae.decoder):
+        assert part.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_pipeline_that_is_to_be_compiled_is_and_stays_where_it_is(pristine_pipeline, tmp_path):
+    pristine_pipeline.save_pretrained(tmp_path / "tiny")
+    dataset = DiffusionDataset(filepath=str(tmp_path / "tiny"), compile="reduce-overhead")
+    assert dataset._describe()["compile"] == "reduce-overhead"
+    assert dataset.load()._compiled._options == {"mode": "reduce-overhead"}
+    assert DiffusionDataset(filepath=str(tmp_path / "tiny")).load()._compiled is None
 
 
 def test_a_diffusion_model_may_be_one_file_or_not_there(tmp_path):

@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +54,10 @@ class Outcome:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Fuzz all targets one after the other; 1 where one crashed, 2 where the fuzzer is not there."""
+    """Fuzz all targets, as many at once as there are cores; 1 where one crashed, 2 where the fuzzer is not there."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.readers", description="Fuzz every reader.")
     parser.add_argument("--seconds-per-target", type=int, default=60)
+    parser.add_argument("--at-once", type=int, default=len(os.sched_getaffinity(0)), help="targets (one for each core)")
     parser.add_argument("--only", nargs="*", help="names of targets; all without it")
     parser.add_argument("--input", type=Path, help="read one file with the only target named, and nothing else")
     parser.add_argument("--run-one", help=argparse.SUPPRESS)
@@ -78,7 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
         TARGETS[asked.only[0]].run(asked.input.read_bytes())
         return 0
     print("target | executions | coverage / features | seconds | crashes", flush=True)
-    outcomes = [_in_a_process(name, asked.seconds_per_target) for name in asked.only or TARGETS]
+    with ThreadPoolExecutor(asked.at_once) as threads:
+        outcomes = list(threads.map(lambda name: _in_a_process(name, asked.seconds_per_target), asked.only or TARGETS))
     failed = sum(outcome.crash is not None for outcome in outcomes)
     print(f"{len(outcomes) - failed} passed, {failed} failed", flush=True)
     return 1 if failed else 0

@@ -111,6 +111,8 @@ def test_settings_are_checked_by_name(tiny_places):
     for how, message in [
         ({"precision": "float61"}, 'diffusion.precision: found "float61"; did you mean "float16"'),
         ({"offload": "modl"}, 'diffusion.offload: found "modl"; did you mean "model"'),
+        ({"compile": "defualt"}, 'diffusion.compile: found "defualt"; did you mean "default"'),
+        ({"compile": "default", "offload": "model"}, "diffusion.compile: .*; found offload: model, give null"),
     ]:
         with pytest.raises(UserError, match=message):
             load_diffusion(str(tiny_places / "VERSION_1"), **how)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -90,8 +91,26 @@ def empty_project(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A project whose test world ran once with every strategy; tests leave it as they find it."""
-    path = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    done = kedro(path, "run", "--env=test", "--params", "only=all")
+    """A project whose test world ran once with every strategy; tests leave it as they find it.
+
+    Where tests run in several processes, the first that asks makes it, and each has a copy: some tests damage it for a
+    moment.
+    """
+    own = tmp_path_factory.mktemp("finished") / "project"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _finish(own)
+    shared = tmp_path_factory.getbasetemp().parent / "finished"
+    shared.mkdir(exist_ok=True)
+    output = shared / "output.txt"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            shutil.rmtree(shared / "project", ignore_errors=True)  # of a process that did not come through
+            output.write_text(_finish(shared / "project").output)
+    return replace(Project(shared / "project", "").copy(own), output=output.read_text())
+
+
+def _finish(path: Path) -> Project:
+    done = kedro(copy_project(path), "run", "--env=test", "--params", "only=all")
     assert done.returncode == 0, done.stdout + done.stderr
     return Project(path, done.stdout + done.stderr)

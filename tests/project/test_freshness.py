@@ -63,6 +63,8 @@ TABLE = [
     ({"clip": {"model": f"{CLIP}_that_is_not_there"}}, EMBEDDED),
     # Rows that generate from what was retrieved have a leaky twin, which leaves its table as no plain run makes it.
     ({"diffusion": {"precision": "bfloat16"}}, learned() | DIFFUSED | LEAKS),
+    ({"diffusion": {"channels_last": True}}, learned() | DIFFUSED | LEAKS),
+    ({"diffusion": {"compile": "default"}}, learned() | DIFFUSED | LEAKS),
     ({"judge": {"path": None}}, measured(*ADDING) | COMPARISON | LEAKS),
     # ---- images
     ({"sampling": {"steps": 4}}, DIFFUSED | LEAKS),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import islice
 
+import numpy as np
 import pytest
 
-from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.image_table import ImageTable, content_hash
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.strategies.generate.image_to_image import ImageToImage
@@ -52,7 +55,8 @@ def test_a_killed_run_goes_on_after_the_last_whole_batch(source, world, batches,
     assert batches == [2, 2, 1]
     batches.clear()
     with kept_in(tmp_path / "step" / "f"):
-        list(islice(source.propose(WANTED, FIRST, world), 3))  # the third image is of the second batch; then killed
+        # The second batch is made while the first one's images are encoded; then killed.
+        list(islice(source.propose(WANTED, FIRST, world), 2))
     assert batches == [2, 2]
     with kept_in(tmp_path / "step" / "f"):
         assert table(source.propose(WANTED, FIRST, world)).equals(whole)
@@ -100,6 +104,59 @@ def test_what_the_killed_run_spent_counts(world, device, tmp_path, diffusion):
 
     with metered(device, diffusion) as undisturbed:
         list(TextToImage().propose(WANTED, FIRST, world))
-    killed, together = spent(3), spent(5)
+    killed, together = spent(2), spent(5)  # two of three batches, and the third
     assert 0 < killed < together
     assert together == pytest.approx(undisturbed().flops, rel=0.02)  # but for prompts that were encoded before
+
+
+def test_batches_made_before_one_that_fails_are_kept_whole(world, batches, tmp_path, monkeypatch):
+    whole = table(TextToImage().propose(WANTED, FIRST, world))
+    batches.clear()
+    make = Diffusion._make
+
+    def fails_at_the_third(self, *given):
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return make(self, *given)
+
+    with monkeypatch.context() as patched, kept_in(tmp_path / "step" / "f"):
+        patched.setattr(Diffusion, "_make", fails_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            list(TextToImage().propose(WANTED, FIRST, world))
+    assert [path.name[:6] for path in sorted((tmp_path / "step" / "f").rglob("0*.*"))] == ["000000", "000001"]
+    with kept_in(tmp_path / "step" / "f"):
+        assert table(TextToImage().propose(WANTED, FIRST, world)).equals(whole)
+    assert batches == [2, 2, 1]
+
+
+def test_an_image_that_cannot_be_encoded_is_told_with_its_own_words(world, tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("retrieval_vs_diffusion.images.codec.encode", full)
+    with kept_in(tmp_path / "step" / "f"), pytest.raises(OSError, match="No space left on device"):
+        list(TextToImage().propose(WANTED, FIRST, world))
+    assert not list(tmp_path.rglob("0*.*"))  # nothing that is not whole
+
+
+def test_images_are_encoded_on_other_threads_and_stay_in_their_order(world, monkeypatch):
+    threads, encode = set(), codec.encode
+
+    def slow_for_the_first(pixels):
+        threads.add(threading.current_thread().name)
+        first_done.wait(0.05) if np.array_equal(pixels, first) else first_done.set()
+        return encode(pixels)
+
+    made = list(TextToImage().propose(WANTED, FIRST, world))
+    model, sampling = world.resources["diffusion"], world.resources["sampling"]
+    drawn = model.text_to_image([row["prompt"] for row in made], [row["seed"] for row in made], sampling)
+    expected = [content_hash(pixels) for pixels in drawn]
+    first, first_done = codec.decode(made[0]["image"]["bytes"]), threading.Event()
+    monkeypatch.setattr("retrieval_vs_diffusion.images.codec.encode", slow_for_the_first)
+    rows = list(TextToImage().propose(WANTED, FIRST, world))
+    assert [row["content_hash"] for row in rows] == expected
+    assert [row["image_id"].split("/")[-2:] for row in rows] == [
+        *(["zero", "0"], ["zero", "1"]),
+        *(["one", "0"], ["one", "1"], ["one", "2"]),
+    ]
+    assert {name.rsplit("_", 1)[0] for name in threads} == {"encoder"}

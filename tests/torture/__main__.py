@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -78,8 +79,11 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     started = time.monotonic()
     parts = [] if asked.short else [run_tests(*SUITE)]
-    parts.append(run_tests(*(SHORT if asked.short else [HARNESS]), "-m", "torture", "-s"))
-    parts.append(fuzz(asked.fuzz_seconds or (2 if asked.short else 20)))
+    with ThreadPoolExecutor() as threads:
+        harness = threads.submit(run_tests, *(SHORT if asked.short else [HARNESS]), "-m", "torture", "-s")
+        if not asked.short:  # the long one picks its moments by how long steps take, and is left alone
+            wait([harness])
+        parts += [fuzz(asked.fuzz_seconds or (2 if asked.short else 20)), harness.result()]
     passed, failed = sum(part[0] for part in parts), [name for part in parts for name in part[1]]
     for name in failed:
         print(f"failed: {name}")

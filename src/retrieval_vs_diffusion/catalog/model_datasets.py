@@ -79,6 +79,8 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         precision: in which it is loaded: ``float32``, ``bfloat16`` or ``float16``.
         attention_slicing: less memory, slower.
         offload: what a GPU holds at a time: ``model`` or ``sequential``; None for everything.
+        channels_last: channels innermost, which half precision on a GPU is faster at.
+        compile: a mode of torch.compile that the denoiser is compiled with; None for not.
         metadata: for Kedro's plugins.
     """
 
@@ -89,12 +91,18 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         precision: str = "float32",
         attention_slicing: bool = False,
         offload: str | None = None,
+        channels_last: bool = False,
+        compile: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._filepath = Path(filepath) if filepath is not None else None
-        self._precision = precision
-        self._attention_slicing = attention_slicing
-        self._offload = offload
+        self._how: dict[str, Any] = {
+            "precision": precision,
+            "attention_slicing": attention_slicing,
+            "offload": offload,
+            "channels_last": bool(channels_last),
+            "compile": compile,
+        }
         self.metadata = metadata
 
     def load(self) -> Diffusion:
@@ -102,7 +110,7 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
 
         path = str(self._filepath) if self._filepath is not None else None
-        return load_diffusion(path, self._precision, self._attention_slicing, self._offload)
+        return load_diffusion(path, **self._how)
 
     def save(self, data: Any) -> None:
         """Write a diffusers pipeline in half precision, as safetensors."""
@@ -121,12 +129,7 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         return path is not None and (path.is_file() or (path / "model_index.json").is_file())
 
     def _describe(self) -> dict[str, Any]:
-        return {
-            "filepath": str(self._filepath) if self._filepath is not None else None,
-            "precision": self._precision,
-            "attention_slicing": self._attention_slicing,
-            "offload": self._offload,
-        }
+        return {"filepath": str(self._filepath) if self._filepath is not None else None, **self._how}
 
 
 class ClassifierDataset(AbstractDataset["Classifier", "Classifier"]):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
-from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.models.compiled import CompiledDenoiser
 from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
 from retrieval_vs_diffusion.models.generated_pixels import GeneratedPixels
@@ -22,14 +21,12 @@ from retrieval_vs_diffusion.models.learned_weights import (
     load_denoiser,
     merge_low_rank_weights,
 )
-from retrieval_vs_diffusion.models.offload import offloads, place, take_back
+from retrieval_vs_diffusion.models.offload import Placement, tell_where_left_out
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.prompt_encoder import PromptEncoder
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.models.schedulers import make_scheduler
 from retrieval_vs_diffusion.progress import progress
-
-logger = logging.getLogger(__name__)
 
 _REMEDY = (
     "diffusion.precision: float16, diffusion.attention_slicing: true, diffusion.offload: model (or sequential), a "
@@ -53,29 +50,35 @@ class Diffusion:
         checkpoint: what its images are labelled with.
         device: where it runs.
         offload: ``model`` or ``sequential``: what of it a GPU holds at a time; None for everything.
+        compiled: what the denoiser runs as while images are sampled; None for as it is.
 
     Raises:
         UserError: if no family is known for the pipeline.
     """
 
-    def __init__(self, pipeline: Any, checkpoint: str, device: torch.device, offload: str | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        checkpoint: str,
+        device: torch.device,
+        offload: str | None = None,
+        compiled: CompiledDenoiser | None = None,
+    ) -> None:
         self.family = family_of_pipeline(pipeline)
         self.pipeline = pipeline
         self.pipeline.set_progress_bar_config(disable=True)
         self.checkpoint = checkpoint
         self.device = device
-        self._offload = offload
-        self._placed: Any = None
-        self._place(pipeline)
+        self._offload, self._compiled = offload, compiled
+        self._placement = Placement(pipeline, device, offload)
         self._prompts = PromptEncoder(pipeline, self.family, checkpoint, device)
         self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
         self._to_pixels = GeneratedPixels(checkpoint)
 
     def to(self, device: torch.device) -> Diffusion:
         """The same pipeline on another device."""
-        if self._offload is not None and not offloads(device, self._offload):
-            logger.info("diffusion.offload: %s is left out on %s; it is for CUDA", self._offload, device.type)
-        return Diffusion(self.pipeline, self.checkpoint, device, self._offload)
+        tell_where_left_out(device, self._offload)
+        return Diffusion(self.pipeline, self.checkpoint, device, self._offload, self._compiled)
 
     @property
     def image_size(self) -> int:
@@ -88,7 +91,7 @@ class Diffusion:
         Raises:
             UserError: if the family's prompts are more than one matrix.
         """
-        self._check_learns("conditioning vectors and fine-tuned denoisers")
+        self.family.check_learns("conditioning vectors and fine-tuned denoisers", self.checkpoint)
         return self._prompts.encode(prompt)["prompt_embeds"]
 
     def add_words(self, words: Mapping[str, Float[torch.Tensor, "v d"]]) -> None:
@@ -97,11 +100,11 @@ class Diffusion:
         Raises:
             UserError: if the vectors are of another width than the text encoder's, or it has more than one.
         """
-        self._check_learns("pseudo-words")
+        self.family.check_learns("pseudo-words", self.checkpoint)
         width = self.pipeline.text_encoder.config.hidden_size
         for word, vectors in words.items():
             check_width(f"pseudo-word {word} has vectors", vectors.shape[-1], width, self.checkpoint)
-        with self._whole():
+        with self._placement.whole(self.pipeline):
             # All at once: each call makes the whole table of embeddings anew.
             self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
         self._prompts.forget()
@@ -112,9 +115,9 @@ class Diffusion:
         Raises:
             UserError: if they are of another model.
         """
-        self._check_learns("LoRA weights")
+        self.family.check_learns("LoRA weights", self.checkpoint)
         check_low_rank_weights(self.pipeline, weights, self.checkpoint)
-        with self._whole():
+        with self._placement.whole(self.pipeline):
             merge_low_rank_weights(self.pipeline, weights, self.checkpoint)
 
     def replace_denoiser(self, weights: Mapping[str, torch.Tensor]) -> None:
@@ -123,8 +126,8 @@ class Diffusion:
         Raises:
             UserError: if they are of another model.
         """
-        self._check_learns("fine-tuned denoisers")
-        with self._whole():
+        self.family.check_learns("fine-tuned denoisers", self.checkpoint)
+        with self._placement.whole(self.pipeline):
             load_denoiser(self.pipeline, weights, self.checkpoint)
 
     def text_to_image(
@@ -191,10 +194,10 @@ class Diffusion:
         def make(positions: list[int]) -> UInt8[np.ndarray, "m h w 3"]:
             try:
                 arguments = {**further(positions), **self._arguments(positions, conditions, seeds, sampling)}
-                return self._to_pixels(pipeline(**arguments).images)
+                with self._compiled.instead_of(pipeline.unet) if self._compiled else nullcontext():
+                    return self._to_pixels(pipeline(**arguments).images)
             except RuntimeError:
-                if offloads(self.device, self._offload):
-                    pipeline.maybe_free_model_hooks()  # the part that failed would stay beside the next one
+                self._placement.after_failure(pipeline)
                 raise
 
         size = sampling.resolution or self.image_size
@@ -222,7 +225,7 @@ class Diffusion:
     def _shown(self, condition: Condition) -> Encoded:
         if isinstance(condition, str):
             return self._prompts.encode(condition)
-        self._check_learns("conditions in place of prompts")
+        self.family.check_learns("conditions in place of prompts", self.checkpoint)
         width = self.pipeline.unet.config.cross_attention_dim
         check_width("a condition has vectors", condition.shape[-1], width, self.checkpoint)
         return {"prompt_embeds": condition.to(self.device, self.pipeline.dtype)}
@@ -230,28 +233,7 @@ class Diffusion:
     def _use(self, pipeline: Any, sampling: Sampling) -> None:
         """Make a pipeline ready to sample."""
         pipeline.scheduler = make_scheduler(sampling.scheduler, self.pipeline.scheduler.config, self.checkpoint)
-        self._place(pipeline)
-
-    def _place(self, pipeline: Any) -> None:
-        if pipeline is not self._placed and (self._placed is None or offloads(self.device, self._offload)):
-            place(pipeline, self.device, self._offload)
-            self._placed = pipeline
-
-    @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """The pipeline in one place while its weights are exchanged."""
-        take_back(self.pipeline)
-        yield
-        if offloads(self.device, self._offload):
-            place(self.pipeline, self.device, self._offload)
-            self._placed = self.pipeline
-
-    def _check_learns(self, what: str) -> None:
-        if not self.family.learns:
-            raise UserError(
-                f"personalise: {what} are not for {self.family.name}, which {self.checkpoint} is; leave the strategy's "
-                "personalise out, or bring Stable Diffusion 1.x or 2.x"
-            )
+        self._placement.use(pipeline)
 
 
 def _batches(n: int, batch_size: int, description: str | None) -> Iterator[list[int]]:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
+from retrieval_vs_diffusion.models.compiled import MODES, CompiledDenoiser
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.diffusion_families import family_of_class, family_of_file
 from retrieval_vs_diffusion.models.diffusion_families.family import Family
@@ -24,7 +25,12 @@ _LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 
 
 def load_diffusion(
-    path: str | None, precision: str = "float32", attention_slicing: bool = False, offload: str | None = None
+    path: str | None,
+    precision: str = "float32",
+    attention_slicing: bool = False,
+    offload: str | None = None,
+    channels_last: bool = False,
+    compile: str | None = None,
 ) -> Diffusion:
     """Load a diffusion model of any known family to the CPU, without a network.
 
@@ -34,6 +40,9 @@ def load_diffusion(
         attention_slicing: computes attention a part at a time: less memory, slower, other last bits.
         offload: what a GPU holds at a time: ``model``, the part that runs; ``sequential``, the layer that runs, which
             is slow; None for everything.
+        channels_last: keeps weights and images of convolutions with the channels innermost, which half precision on a
+            GPU is faster at; other last bits.
+        compile: one of torch.compile's modes: the denoiser is compiled when it is first sampled from. None for not.
 
     Raises:
         UserError: if no path is given, nothing of a known family is there, a part is missing or cut off, or a setting
@@ -43,15 +52,23 @@ def load_diffusion(
         raise UserError(f'diffusion.precision: found "{precision}"; {did_you_mean(precision, PRECISIONS)}')
     if offload is not None and offload not in OFFLOADS:
         raise UserError(f'diffusion.offload: found "{offload}"; {did_you_mean(offload, OFFLOADS)}')
+    if compile is not None and compile not in MODES:
+        raise UserError(f'diffusion.compile: found "{compile}"; {did_you_mean(compile, MODES)}')
+    if compile is not None and offload is not None:
+        raise UserError(f"diffusion.compile: what is compiled stays in its place; found offload: {offload}, give null")
     if path is None:
         raise UserError("diffusion.path: is not given; a directory in diffusers' layout or a .safetensors file will do")
+    compiled = CompiledDenoiser(compile) if compile is not None else None
     _be_quiet()
     dtype = getattr(torch, precision)
     load = _load_file if Path(path).is_file() else _load_directory
     pipeline, name = load(Path(path), dtype)
     if attention_slicing:
         pipeline.enable_attention_slicing()
-    return Diffusion(pipeline, checkpoint=name, device=torch.device("cpu"), offload=offload)
+    if channels_last:
+        for part in (pipeline.unet, pipeline.vae):
+            part.to(memory_format=torch.channels_last)
+    return Diffusion(pipeline, name, torch.device("cpu"), offload, compiled)
 
 
 def check_directory(path: Path) -> Family:

@@ -130,6 +130,8 @@ class CountedFlops:
             # Tensors do for parameters, and are made in half the time.
             memo = {id(each): _make(_describe(each, True)) for each in (*module.parameters(), *module.buffers())}
         copied = copy.deepcopy(module, memo)
+        if "_old_forward" not in copied.__dict__:
+            copied.__dict__.pop("forward", None)  # a compiled one, which is of the module with weights
         for part in copied.modules():
             # accelerate's hooks of an offloaded model would move what has no memory.
             if "_old_forward" in part.__dict__:

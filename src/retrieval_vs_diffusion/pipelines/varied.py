@@ -10,18 +10,19 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.pipelines import retrieve, synthesize, train
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import predict_node
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.study import Study
 
 
 def variants_pipeline(varied: Study) -> Pipeline:
     """Images of all variants, their classifiers, and what these say of the test images."""
-    made = sum((stage.create_pipeline(varied) for stage in (synthesize, retrieve, train)), Pipeline([]))
+    made = [stage.create_pipeline(varied) for stage in (synthesize, retrieve, train)]
     tested = [
         predict_node(varied, strategy, repetition)
         for strategy in varied.strategies.values()
         for repetition in varied.repetitions
     ]
-    return made + Pipeline(tested)
+    return joined([*made, Pipeline(tested)])
 
 
 def collecting_node(

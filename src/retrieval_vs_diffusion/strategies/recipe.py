@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,9 +23,12 @@ from retrieval_vs_diffusion.strategies import prompts
 from retrieval_vs_diffusion.strategies.conditions import ClassPrompts, Conditions
 from retrieval_vs_diffusion.strategies.source import Surroundings
 from retrieval_vs_diffusion.unfinished import unfinished
+from retrieval_vs_diffusion.work_behind import ended_behind
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.diffusion import Condition, Diffusion
+
+_ENCODERS = min(8, os.cpu_count() or 1)  # threads; eight write 512-pixel JPEGs faster than any GPU samples them
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ def generated_rows(
 ) -> Iterator[dict[str, Any]]:
     """Rows of generated images, a batch at a time; each says all that it takes to make its image again.
 
-    A batch is a unit of unfinished work: a run that was killed goes on after the last whole one.
+    A batch is a unit of unfinished work: a run that was killed goes on after the last whole one. While a batch is
+    sampled, the images of the one before are encoded, hashed and kept on threads.
 
     Args:
         make: makes the images of the recipes at these positions, in their order.
@@ -107,16 +114,28 @@ def generated_rows(
             parent=parents[position],
         )
 
+    def ended(number: int, batch: range, pixels: list[UInt8[np.ndarray, "h w 3"]], key: str) -> list[dict[str, Any]]:
+        rows = list(encoders.map(row, batch, pixels))
+        kept.keep_told(number, partial(write_rows, rows=rows, key=key))
+        return rows
+
+    def begun() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+        starts = range(0, len(todo), size)
+        for number, start in enumerate(progress(starts, f"{surroundings.strategy}: generating (batches)")):
+            batch = range(start, min(start + size, len(todo)))
+            key = _key(written, [(todo[each].image_id, todo[each].seed, parents[each]) for each in batch])
+            rows = kept.find(number, partial(read_rows, key=key))
+            if rows is not None:
+                yield partial(list, rows)
+                continue
+            pixels = list(make(batch))
+            kept.about_to_keep()
+            yield partial(ended, number, batch, pixels, key)
+
     kept, size = unfinished().section("generated"), sampling.batch_size
-    starts = range(0, len(todo), size)
-    for number, start in enumerate(progress(starts, f"{surroundings.strategy}: generating (batches)")):
-        batch = range(start, min(start + size, len(todo)))
-        key = _key(written, [(todo[each].image_id, todo[each].seed, parents[each]) for each in batch])
-        rows = kept.find(number, partial(read_rows, key=key))
-        if rows is None:
-            rows = [row(position, pixels) for position, pixels in zip(batch, make(batch), strict=True)]
-            kept.keep(number, partial(write_rows, rows=rows, key=key))
-        yield from rows
+    with ThreadPoolExecutor(_ENCODERS, "encoder") as encoders, closing(ended_behind(begun())) as batches:
+        for rows in batches:
+            yield from rows
 
 
 def _key(*made_of: Any) -> str:

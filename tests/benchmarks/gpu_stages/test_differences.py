@@ -6,17 +6,11 @@ from benchmarks.gpu_stages.differences import (
     image_checks,
     lowest_cosine,
     lowest_cosine_of_differences,
-    psnr,
 )
 
 
 def images(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(50, 200, (2, 8, 8, 3), dtype=np.uint8)
-
-
-def test_psnr_of_images_that_differ_by_one_everywhere():
-    assert psnr(list(images() + np.uint8(1)), list(images())) == pytest.approx(48.13, abs=0.01)  # 20 log10(255)
-    assert psnr(list(images()), list(images())) == np.inf
 
 
 def test_contrast_is_that_within_an_image():
@@ -42,7 +36,7 @@ def test_images_hold_where_they_are_near_float32_and_as_near_as_the_peers():
     assert all(check.holds for check in image_checks(near, near, list(reference), least=40))
     other = image_checks(list(images(1)), near, list(reference), least=40)
     assert [check.holds for check in other] == [True, False, False]
-    # 48 dB are many, but far from what the peer has: a fault that precision does not excuse.
+    # 48 dB, 20 log10(255), are many, but far from what the peer has: a fault that precision does not excuse.
     worse = image_checks(near, list(reference), list(reference), least=40)
     assert [check.holds for check in worse] == [True, True, False]
     grey = np.full((2, 8, 8, 3), 128, np.uint8)

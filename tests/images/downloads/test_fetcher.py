@@ -26,6 +26,8 @@ from tests.images.downloads.server import (
     trickling,
 )
 
+IN_AN_HOUR, AN_HOUR_AGO = (formatdate(time.time() + seconds, usegmt=True) for seconds in (3600, -3600))
+
 
 def test_bodies_come_as_they_are_and_each_address_is_asked_once(web):
     urls = [web.add(f"{number}.png", PNG + bytes([number])) for number in range(40)]
@@ -158,7 +160,7 @@ def test_a_host_that_names_a_time_is_let_be_for_so_long(web):
     assert max(gaps[1:]) < 0.9
 
 
-@pytest.mark.parametrize("value", ["31", "99999999999", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize("value", ["31", "99999999999", pytest.param(IN_AN_HOUR, id="in an hour")])
 def test_a_host_that_asks_to_wait_too_long_is_not_waited_for(web, value):
     fetched = fetch_one(web.add("a", status(503, [("Retry-After", value)])))
     assert fetched.reason == "dead: 503"
@@ -166,7 +168,7 @@ def test_a_host_that_asks_to_wait_too_long_is_not_waited_for(web, value):
     assert web.asked["a"] == 1
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "", formatdate(time.time() - 3600, usegmt=True)])
+@pytest.mark.parametrize("value", ["soon", "-1", "", pytest.param(AN_HOUR_AGO, id="an hour ago")])
 def test_a_time_that_is_none_is_passed_over(web, value):
     assert fetch_one(web.add("a", in_turn(status(429, [("Retry-After", value)]), PNG))).data == PNG
 

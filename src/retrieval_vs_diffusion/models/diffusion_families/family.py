@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.diffusion_families.single_file import SingleFile
 from retrieval_vs_diffusion.models.safetensors_header import Header
 
@@ -56,6 +57,22 @@ class Family(ABC):
         """
         del pipeline
         return empty
+
+    def check_learns(self, what: str, checkpoint: str) -> None:
+        """Check that personalisations can be learned.
+
+        Args:
+            what: is to be learned or used, in the plural.
+            checkpoint: the model's name, for the error.
+
+        Raises:
+            UserError: if not.
+        """
+        if not self.learns:
+            raise UserError(
+                f"personalise: {what} are not for {self.name}, which {checkpoint} is; leave the strategy's personalise "
+                "out, or bring Stable Diffusion 1.x or 2.x"
+            )
 
     def single_file(self, path: Path, header: Header) -> SingleFile | None:
         """How a model of this family lies in one file; None if it is none of it.

@@ -8,6 +8,7 @@ from retrieval_vs_diffusion.pipelines import data_ingest, index_build
 from retrieval_vs_diffusion.pipelines.added_images import nodes
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate.comparing import collect_outcomes
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.pipelines.tune.nodes import refuse
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study
@@ -42,5 +43,5 @@ def create_pipeline(study: Study) -> Pipeline:
         name="weigh_added_images",
         tags="evaluate",
     )
-    first = data_ingest.create_pipeline(study) + index_build.create_pipeline(study)
-    return (first + sum(pipelines, Pipeline([weigh]))).to_outputs(TABLE)
+    first = [data_ingest.create_pipeline(study), index_build.create_pipeline(study)]
+    return joined([*first, *pipelines, Pipeline([weigh])]).to_outputs(TABLE)

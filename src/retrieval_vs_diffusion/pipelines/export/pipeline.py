@@ -8,6 +8,7 @@ from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.pipelines import data_ingest, index_build, retrieve, synthesize, train
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.export import nodes
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
@@ -24,7 +25,7 @@ def create_pipeline(study: Study) -> Pipeline:
         return Pipeline([Node(bound(nodes.refuse, str(error)), None, "export.none.readme", name="export")])
     stages = [stage.create_pipeline(study) for stage in (data_ingest, index_build, synthesize, retrieve, train)]
     export = Pipeline(_export_nodes(study, strategy, repetition))
-    return (sum(stages, Pipeline([])) + export).to_outputs(*sorted(export.outputs()))
+    return joined([*stages, export]).to_outputs(*sorted(export.outputs()))
 
 
 def _asked_for(study: Study) -> tuple[Strategy, int]:

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.evaluate import comparing
 from retrieval_vs_diffusion.pipelines.evaluate.pipeline import leaky_rows, refused_inputs
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.pipelines.varied import collecting_node, variants_pipeline
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import leak_comparison
@@ -14,7 +15,7 @@ from retrieval_vs_diffusion.variants import leak_comparison
 
 def create_pipeline(study: Study) -> Pipeline:
     """Every row of the arms that are asked for."""
-    return sum((of_row(study, name) for name in leaky_rows(study)), Pipeline([]))
+    return joined(of_row(study, name) for name in leaky_rows(study))
 
 
 def of_row(study: Study, name: str) -> Pipeline:

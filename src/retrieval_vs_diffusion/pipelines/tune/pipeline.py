@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.pipelines import data_ingest, index_build, retrieve, synthesize, train
 from retrieval_vs_diffusion.pipelines.bound import bound
+from retrieval_vs_diffusion.pipelines.joined import joined
 from retrieval_vs_diffusion.pipelines.tune import nodes
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.trials import trials_of
@@ -35,4 +36,4 @@ def create_pipeline(study: Study) -> Pipeline:
         name="weigh_trials",
         tags="tune",
     )
-    return (sum(stages, Pipeline([])) + Pipeline([weigh])).to_outputs("tuning.trials", "tuning.chosen")
+    return joined([*stages, Pipeline([weigh])]).to_outputs("tuning.trials", "tuning.chosen")
