@@ -31,7 +31,7 @@ def main() -> None:
     """Print one line a factory, and for what ``auto`` takes above its threshold one for each number of lists read."""
     n, d = (int(each) for each in (*sys.argv[1:3], *("200000", "64")[len(sys.argv[1:3]) :]))
     bytes_exact = 4 * n * d
-    automatic = choose_factory(n, d, IndexSettings(exact_up_to_bytes=bytes_exact // 2))
+    automatic = choose_factory(n, d, IndexSettings(exact_up_to_bytes=bytes_exact // 2, stream_up_to_bytes=0))
     embeddings = Embeddings(clustered(n, d, 1), "synthetic")
     queries = clustered(QUERIES, d, 2)
     print(f"{n} vectors of {d} dimensions, {bytes_exact / 1e6:.0f} MB; {QUERIES} queries at once")

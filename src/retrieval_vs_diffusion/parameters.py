@@ -37,6 +37,15 @@ class Compute(BaseModel):
     threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
 
 
+class Decoded(BaseModel):
+    """Where training images lie decoded, for all repetitions and rows; no result depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: str = "data/05_model_input/decoded-images"
+    at_most_gb: Annotated[float, Field(ge=0)] = 100.0  # those that were not used for longest are removed; 0 for none
+
+
 class TargetParameters(BaseModel):
     """Where the target comes from and how many images a class are trained on."""
 
@@ -176,6 +185,7 @@ class Parameters(BaseModel):
     only: str | None = None  # strategies to run, joined by +; `all` or null for every one
     workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
     compute: Compute = Compute()
+    decoded: Decoded = Decoded()
     target: TargetParameters
     pool: PoolParameters
     classes: ClassesParameters = ClassesParameters()

@@ -14,6 +14,7 @@ from retrieval_vs_diffusion.world_config import WorldConfigLoader
 _study: Study | None = None
 _run: tuple[str | None, dict[str, Any]] = (None, {})
 _loader: AbstractConfigLoader | None = None
+_root = Path()
 
 
 class WorldContext(KedroContext):
@@ -24,7 +25,8 @@ class WorldContext(KedroContext):
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
-        global _study, _run, _loader
+        global _study, _run, _loader, _root
+        _root = Path(self.project_path)
         _study = read_study(self.config_loader["parameters"], Path(self.project_path))
         _run = (self.env, dict(self.config_loader.runtime_params or {}))
         _loader = self.config_loader
@@ -36,6 +38,11 @@ class WorldContext(KedroContext):
 def current_study() -> Study:
     """The study of the current context; of the base world where there is none, as in ``kedro registry list``."""
     return _study if _study is not None else _base_study()
+
+
+def project_root() -> Path:
+    """The folder of the current context's project; the current folder where there is none."""
+    return _root
 
 
 def current_run() -> tuple[str | None, dict[str, Any]]:

@@ -206,3 +206,14 @@ def test_an_index_that_was_cut_off_is_named(index, tmp_path):
 def test_what_is_not_there_is_a_dataset_error(tmp_path, kind):
     with pytest.raises(DatasetError, match=r"about\.json"):
         kind(filepath=str(tmp_path / "nothing")).load()
+
+
+def test_a_pool_that_is_streamed_has_no_index_file(tmp_path, embeddings):
+    embeddings.save(Embeddings(MANY, "toy_clip"))
+    index = VectorIndexDataset(filepath=str(tmp_path / "index"), embeddings=str(tmp_path / "embeddings"))
+    built = build_index(embeddings.load(), IndexSettings(factory="stream", use_gpu=False))
+    index.save(built)
+    assert [each.name for each in (tmp_path / "index").iterdir()] == ["about.json"]
+    again = index.load()
+    assert (again.faiss_index, again.use_gpu, again.described) == (None, False, "stream (exact, no index)")
+    assert np.array_equal(again.search(MANY[:9], 4)[1], built.search(MANY[:9], 4)[1])

@@ -19,7 +19,21 @@ from retrieval_vs_diffusion.models.index_settings import IndexSettings, choose_f
     ],
 )
 def test_auto_grows_with_the_pool(n, d, factory):
+    assert choose_factory(n, d, IndexSettings(stream_up_to_bytes=0)) == factory
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "factory"),
+    [
+        (325_000, 768, "Flat"),  # 998 MB in single precision
+        (330_000, 768, "stream"),  # 1.01 GB
+        (20_800_000, 768, "stream"),  # 63.9 GB
+        (21_000_000, 768, "OPQ64_256,IVF16384_HNSW32,PQ64"),  # 64.5 GB
+    ],
+)
+def test_between_memory_and_an_index_auto_streams(n, d, factory):
     assert choose_factory(n, d, IndexSettings()) == factory
+    assert choose_factory(n, d, IndexSettings(factory="stream")) == "stream"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +47,7 @@ def test_auto_grows_with_the_pool(n, d, factory):
     ],
 )
 def test_auto_fits_small_pools_too(n, d, exact_up_to_bytes, factory):
-    assert choose_factory(n, d, IndexSettings(exact_up_to_bytes=exact_up_to_bytes)) == factory
+    assert choose_factory(n, d, IndexSettings(exact_up_to_bytes=exact_up_to_bytes, stream_up_to_bytes=0)) == factory
 
 
 def test_a_factory_that_is_asked_for_is_taken():

@@ -42,7 +42,7 @@ def test_an_index_of_any_kind_holds_all_vectors_and_finds_them(factory, found_fi
 
 def test_auto_is_what_the_settings_say():
     assert isinstance(make(), faiss.IndexFlat)
-    lists = make(exact_up_to_bytes=10_000)  # 128,000 bytes of vectors, 32,000 of codes
+    lists = make(exact_up_to_bytes=10_000, stream_up_to_bytes=0)  # 128,000 bytes of vectors, 32,000 of codes
     assert isinstance(lists, faiss.IndexIVFScalarQuantizer)
     assert (lists.nlist, lists.nprobe) == (32, 8)  # 2000 / 40 = 50 lists at most
     assert make("IVF32,SQ8", nprobe=3).nprobe == 3

@@ -64,6 +64,9 @@ def test_training_grows_with_steps_images_and_looks():
 def test_searching_reads_all_vectors_or_the_lists_that_are_looked_at():
     # 1,000 vectors of 10 dimensions: 20,000 operations a query.
     assert work.search_seconds(1000, 10, IndexSettings(), 1e6) == pytest.approx(0.02)
+    assert work.search_seconds(1000, 10, IndexSettings(factory="stream"), 1e6) == pytest.approx(0.02)
+    # Nothing is built; two hundred queries are checked: 200 x 0.02 s.
+    assert work.index_seconds(1000, 10, IndexSettings(factory="stream"), 1e6) == pytest.approx(4)
     # 8 of 64 lists.
     assert work.search_seconds(1000, 10, IndexSettings(factory="IVF64,Flat"), 1e6) == pytest.approx(0.02 / 8)
 
@@ -71,6 +74,7 @@ def test_searching_reads_all_vectors_or_the_lists_that_are_looked_at():
 @pytest.mark.parametrize(
     ("factory", "expected"),
     [
+        ("stream", 0),
         ("Flat", 1000 * 256),  # 64 numbers of 4 bytes
         ("IVF16,SQ8", 1000 * (64 + 8) + 16 * 256),  # a byte each, the row's number, and 16 centres
         ("OPQ16_64,IVF16,PQ16", 1000 * (16 + 8) + 16 * 256),

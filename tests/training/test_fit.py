@@ -7,7 +7,9 @@ import torch
 
 from retrieval_vs_diffusion.comparison.accuracy import top_k_accuracy
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.decoded_store import decoded_in
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.images.kept_squares import DecodedAnew
 from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.training import fit as fit_module
 from retrieval_vs_diffusion.training.fit import Fitted, fit_classifier
@@ -203,3 +205,42 @@ def test_a_class_that_got_no_added_image_is_trained_on_its_originals(fit, red_an
     assert np.isfinite(fitted.history[["train_loss", "val_loss"]].to_numpy()).all()
     blue = red_and_blue([1] * 4, seed=8)
     assert top_k_accuracy(fitted.classifier.probabilities(blue.pixels(), device), blue.labels()) == 1.0
+
+
+LARGE = RECIPE.model_copy(update={"image_size": 40, "steps": 6, "batch_size": 4})
+
+
+def large(table: ImageTable, seed: int) -> ImageTable:
+    """Its rows with noisy pictures of 60 pixels, which take more than 4,096 bytes."""
+    random = np.random.default_rng(seed)
+    return ImageTable.from_rows(
+        {**row, **image_row(random.integers(0, 256, (60, 64, 3), dtype=np.uint8), f"{seed}/{number}")}
+        for number, row in enumerate(table.table.to_pylist())
+    )
+
+
+@pytest.mark.parametrize("crop", ["sampled", "resized"])
+def test_wherever_the_decoded_images_lie_the_classifier_is_the_same(fit, red_and_blue, tmp_path, monkeypatch, crop):
+    recipe = LARGE.model_copy(update={"crop": crop, "horizontal_flip": True})
+    tables = {
+        "originals": large(red_and_blue([0, 0, 1, 1], seed=1), 1),
+        "added": large(red_and_blue([0, 1], seed=2), 2),
+    }
+    tables["val"] = large(red_and_blue([0, 1] * 3, seed=3), 3)
+    in_memory = fit(recipe=recipe, **tables)
+    with decoded_in(tmp_path / "decoded", 10**9):
+        decoded, again = fit(recipe=recipe, **tables), fit(recipe=recipe, **tables)
+    assert list(tmp_path.glob("decoded/*/*/pixels"))
+    monkeypatch.setattr(fit_module, "training_squares", lambda listed, size: DecodedAnew(listed, size, 10**9))
+    anew = fit(recipe=recipe, **tables)
+    for other in (decoded, again, anew):
+        pd.testing.assert_frame_equal(without_time(other.history), without_time(in_memory.history))
+        assert weights_of(other.classifier.network) == weights_of(in_memory.classifier.network)
+
+
+def test_resized_crops_train_as_well_and_are_another_training(fit, fitted, red_and_blue, device):
+    resized = fit(recipe=RECIPE.model_copy(update={"crop": "resized"}))
+    assert resized.history["val_top1"].max() == 1.0
+    assert not without_time(resized.history).equals(without_time(fitted.history))
+    again = fit(recipe=RECIPE.model_copy(update={"crop": "resized"}))
+    pd.testing.assert_frame_equal(without_time(again.history), without_time(resized.history))

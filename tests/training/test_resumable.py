@@ -52,10 +52,13 @@ def interrupted_after(monkeypatch):
     monkeypatch.undo()
 
 
-def test_a_classifier(tmp_path, red_and_blue, device, interrupted_after, monkeypatch):
+@pytest.mark.parametrize("crop", ["sampled", "resized"])
+def test_a_classifier(tmp_path, red_and_blue, device, interrupted_after, monkeypatch, crop):
+    recipe = RECIPE.model_copy(update={"crop": crop})
+
     def train():
         tables = red_and_blue(LABELS), red_and_blue(LABELS, seed=1, name="added"), red_and_blue(LABELS, seed=2)
-        return fit_classifier(*tables, NAMES, RECIPE, "share", device, seed=3)
+        return fit_classifier(*tables, NAMES, recipe, "share", device, seed=3)
 
     undisturbed = train()
     interrupted_after(2)

@@ -92,7 +92,8 @@ class EmbeddingsDataset(AbstractDataset["Embeddings | EmbeddingStream", "Embeddi
 class VectorIndexDataset(AbstractDataset["VectorIndex", "VectorIndex"]):
     """A folder with a FAISS index file and the name of the CLIP model whose embeddings it holds.
 
-    An index that other tools made stays where it is: the folder names the file.
+    An index that other tools made stays where it is: the folder names the file. Where embeddings are searched without
+    an index, the folder says so.
 
     Args:
         filepath: the folder.
@@ -116,9 +117,11 @@ class VectorIndexDataset(AbstractDataset["VectorIndex", "VectorIndex"]):
         from retrieval_vs_diffusion.models.vector_index import VectorIndex
 
         about = json.loads((self._filepath / _ABOUT).read_text())
+        embeddings = EmbeddingsDataset(filepath=self._embeddings).load() if self._embeddings else None
+        if about.get("streamed"):
+            return VectorIndex(None, about["clip_name"], embeddings, use_gpu=about["use_gpu"])
         foreign = Path(about["path"]) if "path" in about else None
         index = read_index(foreign or self._filepath / _INDEX, about.get("nprobe"))
-        embeddings = EmbeddingsDataset(filepath=self._embeddings).load() if self._embeddings else None
         return VectorIndex(index, about["clip_name"], embeddings, foreign, about.get("use_gpu", True))
 
     def save(self, data: VectorIndex) -> None:
@@ -129,7 +132,9 @@ class VectorIndexDataset(AbstractDataset["VectorIndex", "VectorIndex"]):
         about: dict[str, Any] = {"clip_name": data.clip_name, "use_gpu": data.use_gpu}
         with replacing(self._filepath) as folder:
             folder.mkdir()
-            if data.path is None:
+            if data.faiss_index is None:
+                about["streamed"] = True
+            elif data.path is None:
                 write_index(data.faiss_index, folder / _INDEX)
             else:
                 lists = inverted_lists(data.faiss_index)

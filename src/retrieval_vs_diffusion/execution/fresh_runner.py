@@ -159,7 +159,8 @@ class FreshRunner(SequentialRunner):
         Raises:
             _StepsFailedError: if steps failed, when the others are done.
         """
-        from retrieval_vs_diffusion.world import current_study
+        from retrieval_vs_diffusion.images.decoded_store import decoded_in
+        from retrieval_vs_diffusion.world import current_study, project_root
 
         if not pipeline.nodes:
             return
@@ -167,8 +168,10 @@ class FreshRunner(SequentialRunner):
         made = self._in_this_process if workers == 1 else self._in_workers
         failed: dict[str, Exception] = {}
         claims = Claims(self._freshness)
+        decoded = current_study().parameters.decoded
         with (
             contextlib.closing(claims),
+            decoded_in(project_root() / decoded.folder, int(decoded.at_most_gb * 1e9)),  # workers inherit it
             contextlib.closing(made(pipeline, catalog, workers, claims, hook_manager, run_id)) as outcomes,
         ):
             for node, outcome in outcomes:

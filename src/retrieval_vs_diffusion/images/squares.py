@@ -1,17 +1,21 @@
-"""All images of a table as one array of squares, on disk where memory would not hold them."""
+"""All images of a table as squares of one size: in one array, or wherever they are best read from again and again."""
 
 from __future__ import annotations
 
+import logging
+import shutil
 import tempfile
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import UInt8
 
-from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.decoded_store import current_store
+from retrieval_vs_diffusion.images.decoding import SMALL, decode_into
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.images.kept_squares import DecodedAnew, HeldSquares, Squares, encoded_of
 
+logger = logging.getLogger(__name__)
 IN_MEMORY_UP_TO = 2_000_000_000  # bytes
 
 
@@ -32,7 +36,29 @@ def squares_of(
     else:
         with tempfile.TemporaryFile() as file:  # without a name, so that nothing is left when the process ends
             squares = np.memmap(file, np.uint8, "w+", shape=shape)
-    images = (data for table in listed for data in table.encoded())
-    for number, data in enumerate(images):
-        squares[number] = square(codec.decode(data), size)
+    decode_into(squares, encoded_of(listed))
     return squares
+
+
+def training_squares(tables: Sequence[ImageTable], size: int, in_memory_up_to: int = IN_MEMORY_UP_TO) -> Squares:
+    """All images of the tables in order, for reading them many times, by many processes.
+
+    Images that take longer to decode than to look up lie in the store of ``decoded_in``. Where there is none, or no
+    room in it, they are in memory, up to ``in_memory_up_to`` bytes; else in a temporary file; else, where there is no
+    room for that either, decoded whenever they are asked for. The pixels are the same in all cases.
+
+    Raises:
+        BrokenImageError: if an image cannot be decoded.
+    """
+    held = sum(len(table) for table in tables) * size * size * 3
+    first = next(encoded_of([table.take([0]) for table in tables if len(table)]), b"")
+    if len(first) >= SMALL and (store := current_store()) is not None:
+        if (kept := store.squares(tables, size)) is not None:
+            return kept
+        has_room = False  # neither has the disk, most likely, on which the temporary file would be
+    else:
+        has_room = held < shutil.disk_usage(tempfile.gettempdir()).free
+    if held <= in_memory_up_to or has_room:
+        return HeldSquares(squares_of(tables, size, in_memory_up_to))
+    logger.info("%.2g GB of images at %d pixels are decoded anew in each batch", held / 1e9, size)
+    return DecodedAnew(tables, size, in_memory_up_to)

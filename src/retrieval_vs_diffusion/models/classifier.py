@@ -217,4 +217,5 @@ def _start_from(network: nn.Module, path: Path, model: str) -> None:
 
 def to_input(pixels: Real[Tensor, "n h w 3"]) -> Float[Tensor, "n 3 h w"]:
     """Pixels of 0 to 255 as normalised network input."""
-    return (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - MEAN) / DEVIATION
+    inputs = pixels.permute(0, 3, 1, 2).to(torch.float32, copy=True)
+    return inputs.div_(255).sub_(MEAN).div_(DEVIATION)  # in place: at 224 pixels memory is what takes the time

@@ -57,7 +57,7 @@ def check_holds(index: VectorIndex, embeddings: Embeddings) -> None:
     """
     import faiss
 
-    l2 = index.faiss_index.metric_type == faiss.METRIC_L2
+    l2 = index.faiss_index is not None and index.faiss_index.metric_type == faiss.METRIC_L2
     if l2 and embeddings.broken:
         raise UserError(
             f"{index.path}: compares by L2 distance, to which the {embeddings.broken} broken rows of "

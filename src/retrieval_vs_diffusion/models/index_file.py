@@ -107,9 +107,12 @@ def write_index(faiss_index: Any, path: str | Path) -> None:
     faiss.write_index(faiss_index, str(path))
 
 
-def index_bytes(faiss_index: Any) -> int:
-    """How long the file of an index is, without writing it."""
+def index_bytes(faiss_index: Any | None) -> int:
+    """How long the file of an index is, without writing it; 0 of None, no index."""
     import faiss
+
+    if faiss_index is None:
+        return 0
 
     length = 0
 

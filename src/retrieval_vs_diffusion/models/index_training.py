@@ -72,7 +72,7 @@ def _empty(factory: str, width: int) -> Any:
     except RuntimeError as error:
         raise UserError(
             f'index: found factory "{factory}", of which FAISS says for {width} dimensions: {said_by_faiss(error)}; '
-            "take auto, Flat, IVF1024,SQ8, HNSW32 or another factory string"
+            "take auto, stream, Flat, IVF1024,SQ8, HNSW32 or another factory string"
         ) from error
     lists = inverted_lists(index)
     if lists is not None and lists.nlist < 1:

@@ -75,6 +75,16 @@ class ShardedVectors:
             for first in range(0, here, size):
                 yield unit_vectors(self._shard(shard)[first : first + size])
 
+    def parts(self, first: int, end: int) -> Iterator[tuple[Float[np.ndarray, "m d"], int, int, int]]:
+        """The files that rows ``first`` to ``end - 1`` lie in, as they are stored, not of unit length.
+
+        Yields a file's array, the first row of it and the one behind the last, and how many rows came before.
+        """
+        for shard in range(len(self.files)):
+            start, stop = int(self._starts[shard]), int(self._starts[shard + 1])
+            if max(first, start) < min(end, stop):
+                yield self._shard(shard), max(first, start) - start, min(end, stop) - start, max(first, start) - first
+
     def _shard(self, number: int) -> np.ndarray:
         mapped = self._mapped.pop(number, None)
         if mapped is None:

@@ -1,10 +1,10 @@
-"""A FAISS index over a pool's CLIP embeddings."""
+"""Search over a pool's CLIP embeddings: by a FAISS index, or by streaming them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.embeddings import Embeddings
 from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists, said_by_faiss
 from retrieval_vs_diffusion.models.gpu_search import GpuSearch
-from retrieval_vs_diffusion.models.index_settings import IndexSettings
+from retrieval_vs_diffusion.models.index_settings import STREAM, IndexSettings, choose_factory
 from retrieval_vs_diffusion.models.out_of_memory import is_out_of_memory
 
 __all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
@@ -24,7 +24,7 @@ class VectorIndex:
     """Unit vectors searched by inner product, exactly or not.
 
     Args:
-        faiss_index: the index; entry i is row i of the pool.
+        faiss_index: the index; entry i is row i of the pool. None: each search reads all embeddings once, exactly.
         clip_name: the CLIP model whose embeddings it holds.
         embeddings: what it was built from; where they are given, ``vectors`` reads them.
         path: the file of an index that other tools made; it stays where it is.
@@ -32,9 +32,10 @@ class VectorIndex:
 
     Raises:
         UserError: if index and embeddings differ in number, dimensions or model.
+        ValueError: if there is neither of them.
     """
 
-    faiss_index: Any
+    faiss_index: Any | None
     clip_name: str
     embeddings: Embeddings | None = None
     path: Path | None = None
@@ -44,25 +45,29 @@ class VectorIndex:
     def __post_init__(self) -> None:
         if self.embeddings is not None:
             self._check_goes_with(self.embeddings)
+        elif self.faiss_index is None:
+            raise ValueError("without an index the embeddings are searched: give them")
 
     def __len__(self) -> int:
-        return self.faiss_index.ntotal
+        return self.faiss_index.ntotal if self.faiss_index is not None else len(self._streamed)
 
     @property
     def width(self) -> int:
         """Dimensions of a vector."""
-        return self.faiss_index.d
+        return self.faiss_index.d if self.faiss_index is not None else self._streamed.width
 
     @property
     def exact(self) -> bool:
-        """Whether a search compares a query with every vector in single precision."""
+        """Whether a search compares a query with every vector, in single precision at least."""
         import faiss
 
-        return isinstance(self.faiss_index, faiss.IndexFlat)
+        return self.faiss_index is None or isinstance(self.faiss_index, faiss.IndexFlat)
 
     @property
     def described(self) -> str:
         """In words, e.g. ``IVF1024,SQ8 (approximate, reads 64 of 1024 lists)``."""
+        if self.faiss_index is None:
+            return f"{STREAM} (exact, no index)"
         factory = factory_of(self.faiss_index)
         if self.exact:
             return f"{factory} (exact)"
@@ -83,16 +88,15 @@ class VectorIndex:
     ) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
         """Similarities and pool rows of the k nearest images of each query, nearest first.
 
-        An approximate index gives the similarities of its codes, and may find fewer than k: what is missing stands
-        at the end as row -1 with similarity -inf. Squared distances of an L2 index become 1 - distance / 2, which
-        is the inner product of unit vectors; the queries must be unit vectors then.
+        An approximate index gives the similarities of its codes, and may find fewer than k, as streaming does where
+        vectors are broken: what is missing stands at the end as row -1 with similarity -inf. Squared distances of an
+        L2 index become 1 - distance / 2, which is the inner product of unit vectors; the queries must be unit vectors
+        then.
 
         Raises:
             ValueError: if the index holds fewer than k vectors.
             UserError: if the queries have other dimensions than the index, or it numbers its vectors otherwise.
         """
-        import faiss
-
         if k > len(self):
             raise ValueError(f"asked for {k} neighbours of an index that holds {len(self)}")
         queries = np.ascontiguousarray(queries, dtype=np.float32)
@@ -103,15 +107,30 @@ class VectorIndex:
             )
         if not k:
             return np.zeros((len(queries), 0), np.float32), np.zeros((len(queries), 0), np.int64)
-        searched = self._gpu.index_for(self.faiss_index, k) if self.use_gpu else self.faiss_index
+        if self.faiss_index is None:
+            return self._stream(queries, k)
+        return self._search_index(self.faiss_index, queries, k)
+
+    def _stream(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        import torch
+
+        from retrieval_vs_diffusion.models.streamed_search import streamed_search
+
+        gpu = torch.device("cuda") if self.use_gpu and torch.cuda.is_available() else None
+        return streamed_search(self._streamed, queries, k, device=gpu)
+
+    def _search_index(self, faiss_index: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        import faiss
+
+        searched = self._gpu.index_for(faiss_index, k) if self.use_gpu else faiss_index
         try:
             similarities, rows = searched.search(queries, k)
         except RuntimeError as error:
-            if searched is self.faiss_index or not is_out_of_memory(error):
+            if searched is faiss_index or not is_out_of_memory(error):
                 raise
             self._gpu.give_up(error)
-            similarities, rows = self.faiss_index.search(queries, k)
-        if self.faiss_index.metric_type == faiss.METRIC_L2:
+            similarities, rows = faiss_index.search(queries, k)
+        if faiss_index.metric_type == faiss.METRIC_L2:
             similarities = 1 - similarities / 2
         similarities[rows < 0] = -np.inf
         if rows.size and rows.max() >= len(self):
@@ -139,13 +158,17 @@ class VectorIndex:
             try:
                 if lists is not None and lists.direct_map.no():
                     lists.make_direct_map()  # 8 bytes a vector, once
-                return self.faiss_index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
+                return cast(Any, self.faiss_index).reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64))
             except RuntimeError as error:
                 said = said_by_faiss(error)
         raise UserError(
             f"{self._origin}: {type(self.faiss_index).__name__} gives no vectors back ({said}); "
             "give the embeddings that it was built from"
         )
+
+    @property
+    def _streamed(self) -> Embeddings:
+        return cast(Embeddings, self.embeddings)  # without an index they are there, see __post_init__
 
     @property
     def _origin(self) -> str:
@@ -170,7 +193,7 @@ class VectorIndex:
 
 
 def build_index(embeddings: Embeddings, settings: IndexSettings | None = None, seed: int = 0) -> VectorIndex:
-    """An index for search by inner product; or the one at ``settings.path``, where that is given.
+    """An index for search by inner product; none where they are streamed; or that at ``settings.path``, if given.
 
     Args:
         embeddings: of the pool; they stay with the index.
@@ -183,8 +206,11 @@ def build_index(embeddings: Embeddings, settings: IndexSettings | None = None, s
     from retrieval_vs_diffusion.models.index_training import make_faiss_index
 
     settings = settings or IndexSettings()
+    factory = choose_factory(len(embeddings), embeddings.width, settings)
     if settings.path is not None:
         return replace(refer_to_index(settings.path, embeddings, settings.nprobe), use_gpu=settings.use_gpu)
+    if factory == STREAM:
+        return VectorIndex(None, embeddings.clip_name, embeddings, use_gpu=settings.use_gpu)
     made = make_faiss_index(embeddings, settings, seed)
     return VectorIndex(made, embeddings.clip_name, embeddings, use_gpu=settings.use_gpu)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from retrieval_vs_diffusion.models.index_settings import IndexSettings, choose_factory, choose_nprobe
+from retrieval_vs_diffusion.models.index_settings import STREAM, IndexSettings, choose_factory, choose_nprobe
 from retrieval_vs_diffusion.planning.timings import LearnTiming, RowTiming, StepTiming, TrainTiming
 from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
@@ -102,6 +102,8 @@ def index_seconds(rows: int, width: int, settings: IndexSettings, flops: float) 
     factory = choose_factory(max(1, rows), width, settings)
     lists = _lists_of(factory)
     checked = 2.0 * rows * width * 2 * settings.recall_queries / flops
+    if factory == STREAM:
+        return checked
     if not lists:
         return 4.0 * rows * width / _INDEX_BYTES_A_SECOND + checked
     sample = min(rows, settings.train_sample or 40 * lists)
@@ -112,6 +114,8 @@ def index_seconds(rows: int, width: int, settings: IndexSettings, flops: float) 
 def index_bytes(rows: int, width: int, settings: IndexSettings) -> Bytes:
     """Bytes of the index's file, by its factory string."""
     factory = choose_factory(max(1, rows), width, settings)
+    if factory == STREAM:
+        return 0.0
     coded = re.search(r"(?:^|,)PQ(\d+)", factory)
     code = 4.0 * width
     if coded:

@@ -24,6 +24,23 @@ def random_resized_crop(
         generator: source of randomness, on the CPU.
     """
     n = len(images)
+    width, height, x, y = draw_crops(n, smallest_area, generator)
+    zero = torch.zeros(n)
+    affine = torch.stack([torch.stack([width, zero, x], -1), torch.stack([zero, height, y], -1)], 1)
+    grid = functional.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
+
+
+def draw_crops(
+    n: int, smallest_area: float, generator: torch.Generator
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Draw crops: width and height as shares of the image's, and the centre, of which the image goes from -1 to 1.
+
+    Args:
+        n: how many.
+        smallest_area: least share of the area that is kept, in (0, 1].
+        generator: source of randomness, on the CPU.
+    """
     area = smallest_area + (1 - smallest_area) * torch.rand(n, generator=generator)
     # Of width to height, so that a crop of this area fits into the image: both sides are at most 1.
     widest = (-area.log()).clamp(max=math.log(4 / 3))
@@ -31,10 +48,7 @@ def random_resized_crop(
     width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
     x = (torch.rand(n, generator=generator) * 2 - 1) * (1 - width)
     y = (torch.rand(n, generator=generator) * 2 - 1) * (1 - height)
-    zero = torch.zeros(n)
-    affine = torch.stack([torch.stack([width, zero, x], -1), torch.stack([zero, height, y], -1)], 1)
-    grid = functional.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
-    return functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
+    return width, height, x, y
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,22 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
-from retrieval_vs_diffusion.images.squares import IN_MEMORY_UP_TO, squares_of
+from retrieval_vs_diffusion.images.squares import training_squares
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network, to_input
 from retrieval_vs_diffusion.models.out_of_memory import told
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.training.augmentation import random_resized_crop
+from retrieval_vs_diffusion.training.batches_ahead import BatchesAhead
 from retrieval_vs_diffusion.training.mixing import MixedBatches
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.training.resized_crop import draw_boxes, resized_crops
 from retrieval_vs_diffusion.training.resumable import Resumable
 from retrieval_vs_diffusion.training.strong_augmentation import change_each_image, cut_and_mix
 
@@ -70,9 +72,9 @@ def fit_classifier(
     network = create_network(recipe.model, len(class_names), recipe.init)
     network = network.to(device, memory_format=torch.channels_last)  # a third faster for small images on a CPU
     tables = [originals] if added is None or not len(added) else [originals, added]
-    images = _held(squares_of(tables, recipe.image_size), device)
+    images = training_squares(tables, recipe.image_size)
     labels = torch.from_numpy(np.concatenate([table.labels() for table in tables])).to(device)
-    val_images = _held(squares_of(val, recipe.image_size), device)
+    val_images = training_squares([val], recipe.image_size)
     val_labels = torch.from_numpy(val.labels()).to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
@@ -91,12 +93,25 @@ def fit_classifier(
         history, best, best_state = kept["history"], tuple(kept["best"]), kept["best_state"]
         started -= history[-1]["seconds"]
     done = int(history[-1]["step"]) if history else 0
+    resized = recipe.crop == "resized"
+    ahead = BatchesAhead(images, device, resized_crops if resized else None)
+    val_ahead = BatchesAhead(val_images, device)
+
+    def ask() -> None:
+        batch = next(batches)
+        ahead.ask(batch, _draw_boxes(len(batch), recipe, generator) if resized else None)
+
     for step in progress(range(done + 1, recipe.steps + 1), description):
         network.train()
-        batch = next(batches)
-        pixels = images[batch.to(images.device)].to(device)
+        if not ahead.is_asked:
+            ask()
+        batch, pixels = ahead.give()
         pixels = change_each_image(pixels, recipe.augmentation, recipe.augmentation_magnitude, strong)
-        changed, truth = _augment(to_input(pixels), recipe, generator), labels[batch.to(device)]
+        changed, truth = to_input(pixels), labels[batch.to(device)]
+        if not resized:
+            changed = _augment(changed, recipe, generator)
+        if step not in looks:  # at a look the state is kept, and drawing a batch changes it
+            ask()
         if recipe.cutmix:
             changed, truth = cut_and_mix(changed, truth, len(class_names), recipe.cutmix, recipe.cutmix_alpha, strong)
         logits = network(changed.contiguous(memory_format=torch.channels_last))
@@ -107,7 +122,7 @@ def fit_classifier(
         optimiser.step()
         schedule.step()
         if step in looks:
-            accuracy, val_loss = _look(network, val_images, val_labels)
+            accuracy, val_loss = _look(network, val_ahead, val_labels)
             _finite(val_loss, step, recipe, description)
             is_best = (accuracy, -val_loss) > best
             if is_best:
@@ -122,12 +137,6 @@ def fit_classifier(
     return Fitted(classifier, pd.DataFrame(history))
 
 
-def _held(images: UInt8[np.ndarray, "n s s 3"], device: torch.device) -> UInt8[Tensor, "n s s 3"]:
-    """Images on the device, or where they are if they are too many for it."""
-    held = torch.from_numpy(images)
-    return held.to(device) if images.nbytes <= IN_MEMORY_UP_TO else held
-
-
 def _augment(
     images: Float[Tensor, "n c h w"], recipe: ClassifierTraining, generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
@@ -136,6 +145,10 @@ def _augment(
         flipped = torch.rand(len(images), 1, 1, 1, generator=generator).to(images.device) < 0.5
         images = torch.where(flipped, images.flip(-1), images)
     return images
+
+
+def _draw_boxes(n: int, recipe: ClassifierTraining, generator: torch.Generator) -> Int[Tensor, "n 5"]:
+    return draw_boxes(n, recipe.image_size, recipe.smallest_crop_area, recipe.horizontal_flip, generator)
 
 
 def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str) -> float:
@@ -148,8 +161,8 @@ def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str
 
 
 @torch.inference_mode()
-def _look(network: nn.Module, images: UInt8[Tensor, "n s s 3"], labels: Tensor) -> tuple[float, float]:
+def _look(network: nn.Module, images: BatchesAhead, labels: Tensor) -> tuple[float, float]:
     """Accuracy and loss on validation."""
     network.eval()
-    logits = torch.cat([network(to_input(part.to(labels.device))) for part in images.split(256)])
+    logits = torch.cat([network(to_input(pixels)) for pixels in images.each(torch.arange(len(labels)).split(256))])
     return float((logits.argmax(1) == labels).float().mean()), float(functional.cross_entropy(logits, labels))
