@@ -1,13 +1,13 @@
 # `make run` sets everything up and runs the study's six main rows; `make table` every row of docs/strategies.md;
 # `make test` sets everything up and runs the tests; `make torture` kills, feeds rubbish and fills disks (docs/reliability.md);
-# `make benchmark` measures each stage beside its peer, `make growth` how it grows (docs/performance.md).
+# `make benchmark` measures each stage beside its peer, `make gpu` the same on a GPU, `make growth` how it grows (docs/performance.md).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY = true
 export DO_NOT_TRACK = true
 
-.PHONY: run table test torture torture-short benchmark growth lint install release-models clean
+.PHONY: run table test torture torture-short benchmark growth gpu gpu-carry lint install release-models clean
 
 run: install
 	$(BIN)/kedro run
@@ -49,6 +49,19 @@ $(VENV)/.benchmarks: $(VENV)/.installed
 	@echo "Installing the peer $* into .peers/$*"
 	@.peers/$*/bin/python -m pip install --disable-pip-version-check -q -r $<
 	@touch $@
+
+# The GPU's column of docs/performance.md, in under 9 minutes.
+gpu: install
+	$(BIN)/python -m benchmarks.gpu
+
+# Wheels (12 MB) for a GPU machine without a package registry: Linux x86-64, CARRY_PYTHON; docs/performance.md has the use.
+CARRY_PYTHON ?= 3.12
+gpu-carry:
+	rm -rf carry && mkdir carry
+	$(PYTHON) -m pip download --disable-pip-version-check -q --no-deps --only-binary=:all: \
+	  --implementation cp --python-version $(CARRY_PYTHON) $(patsubst %,--platform manylinux_2_%_x86_64,17 27 28) \
+	  --platform manylinux2014_x86_64 -c constraints.txt -d carry -r benchmarks/gpu_carry.txt
+	du -sh carry
 
 lint: install
 	$(BIN)/ruff check .

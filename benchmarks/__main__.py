@@ -21,18 +21,15 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import machine
+from benchmarks import result_files
 from benchmarks.rows import Row, all_rows
-
-RESULTS = Path(__file__).parent / "results"
-FIELDS = ("stage", "peer", "ratio", "ratio_low", "ratio_high", "same_result", "ours_s", "theirs_s", "device")
 
 
 def main() -> int:
     """Run the rows; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="rows as stage/peer, joined by +; without it all of them")
-    parser.add_argument("--output", type=Path, default=RESULTS / f"{machine.file_name()}.json")
+    parser.add_argument("--output", type=Path, default=result_files.of_this_machine())
     parser.add_argument("--measure", metavar="ROW", help="measure one row in this process, for --to")
     parser.add_argument("--to", type=Path)
     arguments = parser.parse_args()
@@ -56,7 +53,7 @@ def main() -> int:
     for result in told:
         if not rows[name := f"{result['stage']}/{result['peer']}"].holds(result["ratio"]):
             print(f"{name}: {result['ratio']:.2f}, asked is {rows[name].asked}")
-    _write(told, failed, arguments.output, keep_others=bool(arguments.only))
+    result_files.write(told, failed, arguments.output, keep_others=bool(arguments.only))
     different = [each for each in told if each["decides_alike"] and not each["same_result"]]
     for each in different:
         print(f"{each['stage']}/{each['peer']}: not the same result: {each['checked']}")
@@ -71,7 +68,7 @@ def _in_a_process(name: str) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, "-m", "benchmarks", "--measure", name, "--to", str(result)]
-        if subprocess.run(command, cwd=RESULTS.parents[1], check=False).returncode or not result.exists():
+        if subprocess.run(command, cwd=result_files.RESULTS.parents[1], check=False).returncode or not result.exists():
             return None
         return {**json.loads(result.read_text()), "took": time.perf_counter() - started}
 
@@ -79,21 +76,7 @@ def _in_a_process(name: str) -> dict[str, Any] | None:
 def _measured(row: Row) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         measured = row.measure(Path(folder))
-    middle = sorted(range(len(measured.ratios)), key=measured.ratios.__getitem__)[len(measured.ratios) // 2]
-    return {
-        "stage": row.stage,
-        "peer": row.peer,
-        "ratio": measured.ratio,
-        "ratio_low": min(measured.ratios),
-        "ratio_high": max(measured.ratios),
-        "same_result": measured.same_result,
-        "ours_s": measured.ours[middle],
-        "theirs_s": measured.theirs[middle],
-        "device": machine.device(),
-        "decides_alike": measured.decides_alike,
-        "work": measured.work,
-        "checked": measured.checked,
-    }
+    return result_files.described(row.stage, row.peer, measured)
 
 
 def _print_table(told: list[dict[str, Any]]) -> None:
@@ -113,16 +96,6 @@ def _print_table(told: list[dict[str, Any]]) -> None:
         )
     console = Console()
     (console if console.is_terminal else Console(width=140)).print(table)
-
-
-def _write(told: list[dict[str, Any]], failed: list[str], output: Path, keep_others: bool) -> None:
-    """Write the rows; with ``keep_others`` those that were not measured this time stay as they were."""
-    rows = {(each["stage"], each["peer"]): {field: each[field] for field in FIELDS} for each in told}
-    if keep_others and output.exists():
-        earlier = {(each["stage"], each["peer"]): each for each in json.loads(output.read_text())}
-        rows = {**{key: each for key, each in earlier.items() if "/".join(key) not in failed}, **rows}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(list(rows.values()), indent=2) + "\n")
 
 
 if __name__ == "__main__":

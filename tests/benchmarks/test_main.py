@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.__main__ import FIELDS
+from benchmarks.result_files import FIELDS
 
 ROOT = Path(__file__).parents[2]
 STAGE = """
