@@ -78,8 +78,14 @@ def index_flat(size: int, folder: Path) -> Generator[None, None, None]:
 
 
 def index_lists(size: int, folder: Path) -> Generator[None, None, None]:
-    """What ``auto`` takes when the vectors are too many to be searched exactly: inverted lists of 8-bit codes."""
-    yield from _index(folder, "lists", factory="auto", exact_up_to_bytes=size * WIDTH)
+    """What ``auto`` takes where vectors are too many to be searched exactly: inverted lists of 8-bit codes."""
+    yield from _index(folder, "lists", factory="auto", exact_up_to_bytes=size * WIDTH, stream_up_to_bytes=0)
+
+
+def index_stream(size: int, folder: Path) -> Generator[None, None, None]:
+    """What ``auto`` takes before that: no index, each search reads the embeddings; said in a small file."""
+    del size
+    yield from _index(folder, "stream", factory="stream")
 
 
 def _search(folder: Path, name: str) -> Generator[None, None, None]:
@@ -110,6 +116,13 @@ def search_lists(size: int, folder: Path) -> Generator[None, None, None]:
     yield from _search(folder, "lists")
 
 
+def search_stream(size: int, folder: Path) -> Generator[None, None, None]:
+    """The same without an index."""
+    for _ in index_stream(size, folder):
+        pass
+    yield from _search(folder, "stream")
+
+
 SERIES = Series(
     "vectors",
     "vectors in the pool",
@@ -121,5 +134,6 @@ SERIES = Series(
         "exact search": search_flat,
         "inverted lists": index_lists,
         "search in lists": search_lists,
+        "streamed search": search_stream,
     },
 )
