@@ -16,7 +16,7 @@ from benchmarks.peer_process import PeerProcess
 from benchmarks.rows import row
 
 _PER_TAR = 32
-_FEW, _MANY = 64, 256  # images of the short and of the long run: the difference has no start-up in it
+_FEW, _MANY = 64, 192  # images of the short and of the long run: the difference has no start-up in it
 
 
 @row("clip_embedding", "clip-retrieval", at_least=1.4, peer_environment="clip_retrieval")

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from PIL import Image
+from torchvision.transforms import v2
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.square import decoded_square, square
@@ -39,9 +41,9 @@ def photograph(width: int, height: int) -> bytes:
     ],
 )
 def test_a_draft_never_has_fewer_pixels_than_are_asked_for(shape, decoded):
-    pixels, fewer = codec.decode_draft(photograph(*shape), 33)
+    pixels, whole = codec.decode_draft(photograph(*shape), 33)
     assert (pixels.shape[1], pixels.shape[0]) == decoded
-    assert fewer == (decoded != shape)
+    assert whole == shape
 
 
 def test_a_large_jpeg_becomes_nearly_the_square_that_all_its_pixels_make():
@@ -68,3 +70,11 @@ def test_a_large_jpeg_that_is_cut_off_is_broken():
     data = photograph(300, 200)
     with pytest.raises(codec.BrokenImageError, match="not a whole PNG or JPEG image"):
         decoded_square(data[: len(data) // 2], 40)
+
+
+@pytest.mark.parametrize("shape", [(1024, 768), (683, 512), (375, 500), (224, 225)])
+def test_squares_lie_where_torchvision_puts_them(shape):
+    # 1024 x 768 at 224: 298.67 wide, which torchvision takes for 298; 37 to the left of the square
+    image = Image.fromarray(codec.decode(photograph(*shape)))
+    expected = np.asarray(v2.CenterCrop(224)(v2.Resize(224, v2.InterpolationMode.BICUBIC)(image)))
+    assert np.array_equal(square(np.asarray(image), 224), expected)

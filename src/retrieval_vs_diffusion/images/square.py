@@ -29,18 +29,22 @@ def decoded_square(data: bytes, size: int) -> UInt8[np.ndarray, "s s 3"]:
     Raises:
         BrokenImageError: if the bytes are not a whole image.
     """
-    pixels, was_drafted = codec.decode_draft(data, size)
-    if not was_drafted:
-        return square(pixels, size)
+    pixels, whole = codec.decode_draft(data, size)
     height, width = pixels.shape[:2]
-    (wide, high), left, top = _placed(width, height, size)
+    if (width, height) == whole:
+        return square(pixels, size)
+    (wide, high), left, top = _placed(*whole, size)
     across, down = width / wide, height / high  # of what was decoded, for each pixel of the square
     box = (left * across, top * down, (left + size) * across, (top + size) * down)
     return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
 def _placed(width: int, height: int, size: int) -> tuple[tuple[int, int], int, int]:
-    """Width and height when the short side is ``size``, and left and top of the square in the middle."""
-    scale = size / min(height, width)
-    wide, high = max(size, round(width * scale)), max(size, round(height * scale))
-    return (wide, high), (wide - size) // 2, (high - size) // 2
+    """Width and height when the short side is ``size``, and left and top of the square in the middle.
+
+    The long side is rounded down, as torchvision does: CLIP models were trained so, and a rounding up, which stretches
+    the image by a third of a percent, costs as much as 0.004 of an embedding's cosine.
+    """
+    short = min(width, height)
+    wide, high = width * size // short, height * size // short
+    return (wide, high), round((wide - size) / 2), round((high - size) / 2)
