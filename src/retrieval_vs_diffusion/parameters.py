@@ -83,6 +83,8 @@ class ClipParameters(BaseModel):
 
     model: str  # one of open_clip's names, or a folder in its layout
     checkpoint: str | None = None  # with a name: a pretrained tag, or a .safetensors file
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    channels_last: bool = False  # colours of a pixel side by side; for convolutional image towers
 
 
 class DiffusionParameters(BaseModel):

@@ -15,9 +15,9 @@ from retrieval_vs_diffusion.unfinished import kept_in
 def embedded(monkeypatch) -> list[int]:
     """Sizes of the batches that CLIP embeds; two images each."""
     sizes: list[int] = []
-    embed = Clip.embed_table
     monkeypatch.setattr(embedding, "_AT_ONCE", 2)
-    monkeypatch.setattr(Clip, "embed_table", lambda self, images: (sizes.append(len(images)), embed(self, images))[1])
+    encode = Clip.encode
+    monkeypatch.setattr(Clip, "encode", lambda self, pixels: (sizes.append(len(pixels)), encode(self, pixels))[1])
     return sizes
 
 

@@ -24,6 +24,8 @@ class ClipDataset(AbstractDataset[Any, Any]):
         model: a folder with ``open_clip_config.json``, weights and tokenizer, one of open_clip's names, or
             ``hf-hub:<repository>``. Kedro takes what is called ``filepath`` for a path, names too.
         checkpoint: with a name: the pretrained tag or a safetensors file.
+        precision: in which it runs: ``float32``, ``bfloat16`` or ``float16``.
+        channels_last: how it holds pixels, where its image tower is convolutional.
         filepath: in place of ``model``: a folder, which may be written.
         metadata: for Kedro's plugins.
     """
@@ -33,6 +35,8 @@ class ClipDataset(AbstractDataset[Any, Any]):
         *,
         model: str | None = None,
         checkpoint: str | None = None,
+        precision: str = "float32",
+        channels_last: bool = False,
         filepath: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -43,13 +47,14 @@ class ClipDataset(AbstractDataset[Any, Any]):
         self._model = str(model or filepath)
         self._filepath = Path(self._model)
         self._checkpoint = checkpoint
+        self._precision, self._channels_last = precision, channels_last
         self.metadata = metadata
 
     def load(self) -> Clip:
         """Load the model to the CPU."""
         from retrieval_vs_diffusion.models.clip import load_clip
 
-        return load_clip(self._model, self._checkpoint)
+        return load_clip(self._model, self._checkpoint).running_in(self._precision, self._channels_last)
 
     def save(self, data: dict[str, Any]) -> None:
         """Write a trained model: ``model``, ``configuration`` and ``tokenizer``, in half precision."""
@@ -68,7 +73,12 @@ class ClipDataset(AbstractDataset[Any, Any]):
         return self._filepath.is_dir() or self._checkpoint is not None or self._model.startswith("hf-hub:")
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._model, "checkpoint": self._checkpoint}
+        return {
+            "filepath": self._model,
+            "checkpoint": self._checkpoint,
+            "precision": self._precision,
+            "channels_last": self._channels_last,
+        }
 
 
 class DiffusionDataset(AbstractDataset[Any, Any]):

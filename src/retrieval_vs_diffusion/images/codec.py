@@ -34,11 +34,34 @@ def decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     Raises:
         BrokenImageError: if the bytes are empty, truncated or no image.
     """
+    return _decoded(data, None)[0]
+
+
+def decode_draft(data: bytes, short_side: int) -> tuple[UInt8[np.ndarray, "h w 3"], tuple[int, int]]:
+    """Decode to RGB, a large JPEG no further than is needed.
+
+    A JPEG whose short side is at least twice ``short_side`` pixels is decoded at a half, a quarter or an eighth of its
+    size, the smallest that still has ``short_side``: libjpeg then takes so many coefficients of each block. Any other
+    image comes at its own size, bit for bit as ``decode`` gives it.
+
+    Returns:
+        The pixels, and the width and height that the image has, of which they may be fewer.
+
+    Raises:
+        BrokenImageError: if the bytes are empty, truncated or no image.
+    """
+    return _decoded(data, short_side)
+
+
+def _decoded(data: bytes, short_side: int | None) -> tuple[UInt8[np.ndarray, "h w 3"], tuple[int, int]]:
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
             if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
                 grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(image.convert("RGB"))
+                return np.repeat(grey[..., None], 3, axis=2), image.size
+            size = image.size
+            if short_side is not None and min(size) >= 2 * short_side:
+                image.draft(None, (short_side, short_side))  # leaves a PNG as it is
+            return np.asarray(image.convert("RGB")), size
     except Exception as error:  # decoders raise anything on bytes that were made to break them
         raise BrokenImageError(f"not a whole PNG or JPEG image ({len(data)} bytes): {error}") from error

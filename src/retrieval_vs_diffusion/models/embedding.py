@@ -1,4 +1,4 @@
-"""Embedding an image table, however large: a batch of images is in memory at a time."""
+"""Embedding an image table, however large: two batches of images are in memory at most."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.pool import LINKS
 from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.models.clip import Clip
+from retrieval_vs_diffusion.models.embedding_ahead import EmbeddingAhead
 from retrieval_vs_diffusion.models.embeddings import Embeddings, EmbeddingStream, embeddings_of_files
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.unfinished import unfinished
@@ -45,14 +46,14 @@ def _batches(images: ImageTable, clip: Clip) -> Iterator[Float[np.ndarray, "_ d"
     """Each batch is a unit of unfinished work: a run that was killed goes on after the last whole one."""
     kept = unfinished().section("embedded")
     starts = range(0, len(images), _AT_ONCE)
-    for number, start in enumerate(progress(starts, "embedding images (batches)")):
-        key = f"{clip.name}, images {start} and on of {len(images)}"
-        vectors = kept.find(number, partial(read_checkpoint, key=key))
-        if vectors is None:
-            batch = clip.embed_table(images.take(range(start, min(start + _AT_ONCE, len(images)))))
-            vectors = torch.from_numpy(batch)
-            kept.keep(number, partial(write_checkpoint, state=vectors, key=key))
-        yield vectors.numpy()
+    with EmbeddingAhead(images, clip, _AT_ONCE) as ahead:
+        for number, start in enumerate(progress(starts, "embedding images (batches)")):
+            key = f"{clip.name}, images {start} and on of {len(images)}"
+            vectors = kept.find(number, partial(read_checkpoint, key=key))
+            if vectors is None:
+                vectors = torch.from_numpy(ahead.vectors(start))
+                kept.keep(number, partial(write_checkpoint, state=vectors, key=key))
+            yield vectors.numpy()
 
 
 def _given(ledger: Mapping[str, object], clip: Clip) -> Embeddings:
