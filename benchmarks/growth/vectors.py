@@ -91,13 +91,12 @@ def index_stream(size: int, folder: Path) -> Generator[None, None, None]:
 def _search(folder: Path, name: str) -> Generator[None, None, None]:
     import torch  # noqa: F401
 
-    from retrieval_vs_diffusion.catalog.search_datasets import EmbeddingsDataset, VectorIndexDataset
+    from retrieval_vs_diffusion.catalog.search_datasets import VectorIndexDataset
     from retrieval_vs_diffusion.strategies.ranking import LOWEST_SIMILARITY
     from retrieval_vs_diffusion.strategies.retrieve.by_text import rank_by_text
 
     queries, none = _centres(), np.zeros(0, dtype=np.int64)
-    index = VectorIndexDataset(filepath=str(folder / name)).load()
-    index = index.with_embeddings(EmbeddingsDataset(filepath=str(folder / "embeddings")).load())
+    index = VectorIndexDataset(filepath=str(folder / name), embeddings=str(folder / "embeddings")).load()
     yield
     wanted = dict.fromkeys(range(CLASSES), WANTED)
     ranked = rank_by_text(queries, index, wanted, LOWEST_SIMILARITY, lambda found, _: dict(found), none)
