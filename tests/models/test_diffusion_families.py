@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.models import diffusion as diffusion_module
 from retrieval_vs_diffusion.models import offload as offload_module
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.diffusion_directory import load_diffusion
@@ -156,13 +155,10 @@ def test_offloaded_parts_make_the_same_images(tiny_places, family, loaded, offlo
     monkeypatch.setattr(diffusers.DiffusionPipeline, "enable_sequential_cpu_offload", hook_every_layer)
     drawn, weights = draw(loaded), {k: v.clone() * 1.5 for k, v in loaded.pipeline.unet.state_dict().items()}
     again = redraw(loaded, (0, 1), drawn)
-    for module in (offload_module, diffusion_module):
-        monkeypatch.setattr(module, "offloads", lambda device, offload: offload is not None)
-    placed = []
+    monkeypatch.setattr(offload_module, "offloads", lambda device, offload: offload is not None)
+    placed, place = [], offload_module.place
     monkeypatch.setattr(
-        diffusion_module,
-        "place",
-        lambda pipeline, *how: [placed.append(pipeline), offload_module.place(pipeline, *how)],
+        offload_module, "place", lambda pipeline, *how: [placed.append(pipeline), place(pipeline, *how)]
     )
     parted = load_diffusion(str(tiny_places / family), offload=offload)
     assert hasattr(parted.pipeline.unet, "_hf_hook")
