@@ -118,12 +118,27 @@ def test_a_diffusion_model_may_be_one_file_or_not_there(tmp_path):
 def test_a_clip_model_is_given_by_folder_name_or_address(clip_folder):
     by_model, by_path = ClipDataset(model=str(clip_folder)), ClipDataset(filepath=str(clip_folder))
     assert by_model.load().name == by_path.load().name
-    assert by_model._describe() == by_path._describe() == {"filepath": str(clip_folder), "checkpoint": None}
+    how = {"checkpoint": None, "precision": "float32", "channels_last": False}
+    assert by_model._describe() == by_path._describe() == {"filepath": str(clip_folder), **how}
     assert ClipDataset(model="ViT-B-32", checkpoint="openai").exists()
     assert ClipDataset(model="hf-hub:org/mine").exists()
     assert not ClipDataset(model="ViT-B-32").exists()
     with pytest.raises(UserError, match=r"clip\.model: is not given"):
         ClipDataset()
+
+
+def test_a_clip_model_in_half_precision_makes_nearly_the_same_vectors(clip, clip_folder, pool):
+    half = ClipDataset(model=str(clip_folder), precision="bfloat16", channels_last=True).load()
+    images, words = pool.pixels()[:8], ["a red two"]
+    for single, other in (
+        (clip.embed_images(images), half.embed_images(images)),
+        (clip.embed_texts(words), half.embed_texts(words)),
+    ):
+        assert other.dtype == np.float32
+        assert not np.array_equal(single, other)
+        assert (single * other).sum(axis=1).min() > 0.999  # bfloat16 has 8 bits: steps of 0.4 %
+    with pytest.raises(UserError, match=r'clip\.precision: found "float8"; did you mean'):
+        ClipDataset(model=str(clip_folder), precision="float8").load()
 
 
 def test_a_clip_folder_holds_what_open_clip_needs(clip_folder):

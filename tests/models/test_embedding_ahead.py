@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,11 @@ def test_one_unit_ahead_is_begun_and_no_more(clip, images, monkeypatch):
 
 def test_torchs_threads_are_as_before(clip, images):
     before = torch.get_num_threads()
-    with EmbeddingAhead(images, clip, 32, 2) as ahead:
-        ahead.vectors(0)
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        with EmbeddingAhead(images, clip, 32, 2) as ahead:
+            ahead.vectors(0)  # each of two threads has one of torch's three
+        with ThreadPoolExecutor(1) as fresh:  # a thread that starts later takes over what was set last
+            assert fresh.submit(torch.get_num_threads).result() == 3
+    finally:
+        torch.set_num_threads(before)
