@@ -137,7 +137,7 @@ def test_a_clip_model_in_half_precision_makes_nearly_the_same_vectors(clip, clip
         assert other.dtype == np.float32
         assert not np.array_equal(single, other)
         assert (single * other).sum(axis=1).min() > 0.999  # bfloat16 has 8 bits: steps of 0.4 %
-    with pytest.raises(UserError, match=r'clip\.precision: found "float8"; did you mean'):
+    with pytest.raises(DatasetError, match=r'clip\.precision: found "float8"; did you mean'):
         ClipDataset(model=str(clip_folder), precision="float8").load()
 
 
