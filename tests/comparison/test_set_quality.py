@@ -102,11 +102,13 @@ def test_images_that_clip_makes_no_numbers_of_count_for_nothing_and_no_figure_is
     expected = figures(images.take(range(6)))
     broken_val = np.concatenate([val.vectors, np.full_like(val.vectors[:2], np.nan)])
     embed = clip.embed_images
-    monkeypatch.setattr(clip, "embed_images", lambda squares: embed(squares) * (np.arange(len(squares)) < 6)[:, None])
+    monkeypatch.setattr(
+        clip, "embed_images", lambda squares, *_: embed(squares) * (np.arange(len(squares)) < 6)[:, None]
+    )
     measured = figures(images, Embeddings(broken_val, clip.name))
     for name in ("kid", "diversity"):
         assert measured[name] == pytest.approx(expected[name], abs=1e-6)
-    monkeypatch.setattr(clip, "embed_images", lambda squares: embed(squares) * 0)
+    monkeypatch.setattr(clip, "embed_images", lambda squares, *_: embed(squares) * 0)
     nothing = figures(images)
     assert (nothing["kid"], nothing["diversity"]) == (None, None)  # left out, and not 0 or NaN
     json.dumps(nothing, allow_nan=False)

@@ -90,6 +90,11 @@ class CountedIndex:
     def __len__(self) -> int:
         return len(self._index)
 
+    @property
+    def exact(self) -> bool:
+        """Said to be False: of so small a pool an exact search would look at all rows, and ask for no neighbours."""
+        return False
+
     def with_embeddings(self, embeddings: Any) -> CountedIndex:
         """The same with these vectors."""
         return CountedIndex(self._index.with_embeddings(embeddings), self._work)
