@@ -263,7 +263,7 @@ def test_a_text_tower_that_the_configuration_names_is_not_fetched_with_code(
     file.write_text(json.dumps(described))
     remote = tmp_path / "config.json"
     remote.write_text(json.dumps({"model_type": "mine", "auto_map": {"AutoModel": "modeling_mine.Mine"}}))
-    monkeypatch.setattr("retrieval_vs_diffusion.models.clip.fetch_file", lambda *_: remote)
+    monkeypatch.setattr("retrieval_vs_diffusion.models.open_clip_parts.fetch_file", lambda *_: remote)
     said = "no repository of the hub" if "somebody" not in name else r"config.json names code of its own \(auto_map\)"
     with pytest.raises(UserError, match=said):
         load_clip(str(folder))

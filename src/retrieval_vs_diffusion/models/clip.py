@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -20,15 +19,14 @@ from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (register
 from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, text_configuration
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.embedding_ahead import EmbeddingAhead
-from retrieval_vs_diffusion.models.hub import fetch_file
+from retrieval_vs_diffusion.models.open_clip_parts import create, is_another, tokenizer_of
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
-from retrieval_vs_diffusion.models.pickles import refuse_pickle, refuse_remote_code
+from retrieval_vs_diffusion.models.pickles import refuse_pickle
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
 
 logger = logging.getLogger(__name__)
-_ON_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _REMEDY = "a smaller clip.model or device: cpu would do"
 PRECISIONS = ("float32", "bfloat16", "float16")
 _AT_ONCE = 256  # images that are decoded before the model takes them
@@ -194,14 +192,14 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
     weights = _find_weights(model, checkpoint)
     where = "clip.checkpoint" if str(weights.file) == checkpoint else "clip.model"
     shapes = read_header(weights.file, where).shapes
-    tokenizer = _tokenizer(model, model, open_clip.get_model_config(model)["text_cfg"])
-    network = _create(
+    tokenizer = tokenizer_of(model, model, open_clip.get_model_config(model)["text_cfg"])
+    network = create(
         model, weights.file, force_quick_gelu=weights.quick_gelu, force_preprocess_cfg=dict(weights.preprocessing)
     )
     for key, value in network.state_dict().items():
         # open_clip stretches position embeddings to another image size or context, and says nothing.
         if re.search(r"pos(itional)?_embed(ding)?$", key) and shapes.get(key, value.shape) != tuple(value.shape):
-            raise UserError(_is_another(model, weights.file, f"{key} is {list(shapes[key])}, not {list(value.shape)}"))
+            raise UserError(is_another(model, weights.file, f"{key} is {list(shapes[key])}, not {list(value.shape)}"))
     return Clip(network, tokenizer, weights.name, torch.device("cpu"))
 
 
@@ -227,62 +225,8 @@ def _load_folder(model: str) -> Clip:
     described = text_configuration(folder)
     read_header(folder / WEIGHTS, "clip.model")
     address = f"local-dir:{folder}"
-    tokenizer = _tokenizer(address, model, {**described, "hf_tokenizer_name": None})
-    network = _create(address, folder / WEIGHTS)
+    tokenizer = tokenizer_of(address, model, {**described, "hf_tokenizer_name": None})
+    network = create(address, folder / WEIGHTS)
     # Named by its weights, so that embeddings of another model in a folder of this name do not mix in.
     name = f"{model if folder != Path(model) else folder.name}-{hash_of(folder / WEIGHTS)}"
     return Clip(network, tokenizer, name, torch.device("cpu"))
-
-
-def _tokenizer(address: str, model: str, described: dict[str, Any]) -> Any:
-    """The tokenizer of open_clip's address, after what is needed of the hub besides weights was asked for."""
-    import open_clip
-
-    remedy = "all of the repository that has the weights, then clip.model: /path/to/folder"
-    needed = {
-        "config.json": described.get("hf_model_name"),
-        "tokenizer_config.json": described.get("hf_tokenizer_name"),
-    }
-    for filename, repository in needed.items():
-        if repository:
-            if Path(repository).exists() or not _ON_THE_HUB.fullmatch(repository):
-                raise UserError(
-                    f'clip.model: {model} names "{repository}" for its text tower, which is no repository of the hub; '
-                    f"bring {remedy}"
-                )
-            file = fetch_file(repository, filename, f"clip.model: {model}", remedy)
-            refuse_remote_code(json.loads(file.read_text()), file, f"clip.model: {model}")
-    try:
-        return open_clip.get_tokenizer(address)
-    except (OSError, ValueError, ImportError) as error:
-        raise UserError(
-            f"clip.model: {model} has no tokenizer that can be read ({_line(error)}); bring {remedy}"
-        ) from error
-
-
-def _create(address: str, weights: Path, **how: Any) -> Any:
-    import open_clip
-
-    pretrained = None if address.startswith("local-dir:") else str(weights)
-    try:
-        return open_clip.create_model(address, pretrained=pretrained, **how)
-    except Exception as error:  # open_clip adapts weights before it loads them: others' can break it anywhere
-        raise UserError(_is_another(address.removeprefix("local-dir:"), weights, _first_difference(error))) from error
-
-
-def _is_another(model: str, weights: Path, difference: str) -> str:
-    return f"clip.model: {weights} holds another model than {model} ({difference}); give the one that it belongs to"
-
-
-def _first_difference(error: Exception) -> str:
-    """What of torch's list of all differences tells the most."""
-    text = str(error)
-    if found := re.search(r"size mismatch for (\S+):.*?Size\((.*?)\) from.*?Size\((.*?)\)", text):
-        return f"{found[1]} is {found[2]}, not {found[3]}"
-    if found := re.search(r'(Missing|Unexpected) key\(s\) in state_dict: "(.*?)"', text):
-        return f"{found[2]} is {'missing' if found[1] == 'Missing' else 'too many'}"
-    return _line(error)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:150] or type(error).__name__
