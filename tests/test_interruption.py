@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
+
+from retrieval_vs_diffusion.interruption import Interruption
 
 _PROGRAM = """
 import os, signal, sys
@@ -62,3 +67,30 @@ def test_a_forked_worker_only_dies():
         "print(os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True); watched.forget()"
     )
     assert _outcome(work) == (0, [str(int(signal.SIGTERM))])
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """As in a terminal: shells start what is in the background with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_waits_until_what_must_not_be_cut_is_done():
+    done = []
+    with pytest.raises(KeyboardInterrupt), Interruption(lambda _: None).put_off():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)  # in which it would have come
+        done.append("written")
+    assert done == ["written"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_that_was_put_off_is_obeyed_also_where_the_work_fails():
+    with pytest.raises(KeyboardInterrupt), Interruption(lambda _: None).put_off():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        raise ValueError("a database that another process locks")

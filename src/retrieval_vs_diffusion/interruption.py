@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,17 +45,33 @@ class Interruption:
 
     @contextlib.contextmanager
     def put_off(self) -> Iterator[None]:
-        """Work in whose middle a signal would do harm; it is obeyed afterwards."""
+        """Work in whose middle a signal would do harm; it is obeyed afterwards.
+
+        Ctrl-C is one: in the middle of a statement it leaves SQLite's database locked for this process too.
+        """
         if self._busy:
             yield
             return
-        self._busy = True
+        self._busy, pressed = True, False
+
+        def note(number: int, frame: Any) -> None:
+            nonlocal pressed
+            pressed = True
+
+        ctrl_c = signal.getsignal(signal.SIGINT)
+        noted = ctrl_c is signal.default_int_handler and threading.current_thread() is threading.main_thread()
+        if noted:
+            signal.signal(signal.SIGINT, note)
         try:
             yield
         finally:
             self._busy = False
+            if noted:
+                signal.signal(signal.SIGINT, ctrl_c)
             if self._came is not None:
                 self._obey(self._came)
+            if pressed:
+                raise KeyboardInterrupt
 
     def _on_signal(self, number: int, frame: Any) -> None:
         del frame
