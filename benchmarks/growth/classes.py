@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Generator
 from pathlib import Path
 
 from benchmarks.growth.drawn_pictures import drawn, write_tars
 from benchmarks.growth.series import Series, Step
+from benchmarks.project_copy import copy_project
 
-ROOT = Path(__file__).parents[2]
 PER_CLASS, POOL_PER_CLASS, SIDE = 8, 10, 32  # images of the target and of the pool, and their side in pixels
 _ROWS = "original_only+more_real+simple_prompt+textual_inversion+retrieval_text+retrieval_image"
 # Of 8 images a class 2 are validated and 2 tested on, 2 trained on. What is learned sees each original once.
@@ -27,13 +26,7 @@ _SETTINGS = (
 
 
 def _prepare(size: int, folder: Path) -> None:
-    project = folder / "project"
-    shutil.copytree(ROOT / "conf", project / "conf", ignore=shutil.ignore_patterns("local"))
-    (project / "conf/local").mkdir()
-    shutil.copytree(ROOT / "data/06_models/pretrained", project / "data/06_models/pretrained")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, project / name)
-    shutil.copytree(ROOT / "src", project / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    copy_project(folder / "project")
     pictures = drawn(SIDE, size * (PER_CLASS + POOL_PER_CLASS))
     for label in range(size):
         place = folder / f"target/class_{label:04d}"

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from benchmarks.measuring import Measured
+from benchmarks.project_copy import ROOT, copy_project
 from benchmarks.rows import row
 from benchmarks.where_time_went import where_time_went
 
-ROOT = Path(__file__).parents[2]
 DIGEST = "5b04dbd112fa"  # of the base world, as `kedro run` prints it on an x86-64 CPU
 _RESULT = "data/08_reporting/results_digest.json"
 
@@ -28,7 +27,7 @@ def overhead(folder: Path) -> Measured:
     the disk, MLflow, starting workers, workers that have nothing to do, and the end. The total is cores times seconds
     on the clock. It takes minutes, the time of the run.
     """
-    project = copied_project(folder / "project")
+    project = copy_project(folder / "project")
     ledger = folder / "steps.jsonl"
     command = [sys.executable, "-m", "benchmarks.timed_run", str(ledger), "run"]
     cores = len(os.sched_getaffinity(0))
@@ -45,14 +44,3 @@ def overhead(folder: Path) -> Measured:
     checked = f"the digest is {digest}, README's table has {DIGEST}; {spent.told()}"
     measured = Measured((spent.overhead,), (spent.total,), work=work, is_share=True)
     return measured.with_check(digest == DIGEST, checked)
-
-
-def copied_project(to: Path) -> Path:
-    """What a run needs of this project, without what was run in it."""
-    without = shutil.ignore_patterns("__pycache__", "*.egg-info", "local")
-    for name in ("conf", "src", "data/06_models/pretrained"):
-        shutil.copytree(ROOT / name, to / name, ignore=without)
-    (to / "conf/local").mkdir()
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, to / name)
-    return to

@@ -54,6 +54,14 @@ def test_a_large_jpeg_becomes_nearly_the_square_that_all_its_pixels_make():
     assert np.abs(whole - quick).max() <= 6
 
 
+@pytest.mark.parametrize("width", [1364, 1365])  # of which a quarter is 341, or 341 and a part of one more
+def test_a_draft_whose_last_pixels_are_parts_of_one_is_not_stretched(width):
+    stripes = 127.5 * (1 + np.sin(np.arange(width) * 2 * np.pi / 24))  # 24 pixels each, five in the square
+    data = codec.encode(np.broadcast_to(stripes[None, :, None], (1024, width, 3)).astype(np.uint8))
+    whole, quick = square(codec.decode(data), 224).astype(int), decoded_square(data, 224).astype(int)
+    assert np.abs(whole - quick).mean() < 5  # of 255 shades; 30 where 341.25 pixels are taken for 342
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (40, 60), (79, 200)])  # the last has one pixel less than twice 40
 def test_images_less_than_twice_as_large_are_decoded_bit_for_bit(shape):
     data = photograph(*shape)

@@ -15,7 +15,8 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.project_copy import ROOT, copy_project
+
 # Every strategy of the base world, in order, and those of a plain run.
 ROWS = tuple(yaml.safe_load((ROOT / "conf/base/strategies.yml").read_text())["strategies"])
 PLAIN = ("original_only", "more_real", "simple_prompt", "boomerang", "textual_inversion", "retrieval_text")
@@ -70,17 +71,6 @@ def kedro(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("kedro")), *arguments]
     environment = {**os.environ, "COLUMNS": "200", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     return subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, timeout=400, check=False)
-
-
-def copy_project(to: Path) -> Path:
-    """Copy what a run needs."""
-    shutil.copytree(ROOT / "conf", to / "conf", ignore=shutil.ignore_patterns("local"))
-    (to / "conf/local").mkdir()
-    shutil.copytree(ROOT / "data/06_models/pretrained", to / "data/06_models/pretrained")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, to / name)
-    shutil.copytree(ROOT / "src", to / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    return to
 
 
 @pytest.fixture(scope="session")

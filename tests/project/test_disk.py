@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from tests.project.conftest import copy_project, kedro
+from benchmarks.project_copy import copy_project
+from tests.project.conftest import kedro
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from benchmarks.project_copy import ROOT
 from retrieval_vs_diffusion.execution import freshness
-from tests.project.conftest import ROOT
 
 TABLE = pd.read_csv(ROOT / "conf/base/classes.csv")
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.project.conftest import PLAIN, ROOT
+from benchmarks.project_copy import ROOT
+from tests.project.conftest import PLAIN
 from tests.project.step_names import (
     ADDING,
     ALL_ROWS,

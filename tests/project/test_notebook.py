@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-from tests.project.conftest import ROOT
+from benchmarks.project_copy import ROOT
 
 NOTEBOOK = ROOT / "notebooks/results.ipynb"
 FIGURES = ("accuracy", "size-curve", "cost", "classes")  # the cells that draw

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from benchmarks.project_copy import copy_project
 from retrieval_vs_diffusion.catalog.image_table_dataset import ImageTableDataset
 from tests.images.downloads.server import serve
-from tests.project.conftest import copy_project, kedro
+from tests.project.conftest import kedro
 from tests.project.own_files import CLASSES, SMALL, as_jpeg, rendered_pool, write_links, write_photographs, write_shards
 
 

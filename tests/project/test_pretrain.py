@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from tests.project.conftest import ROOT
+from benchmarks.project_copy import ROOT
 
 PRETRAINED = ROOT / "data/06_models/pretrained"
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.project.conftest import Project, copy_project
+from benchmarks.project_copy import copy_project
+from tests.project.conftest import Project
 
 ROWS = ("original_only", "simple_prompt", "retrieval_text")
 # Said in another order than in the files, with some that change nothing.

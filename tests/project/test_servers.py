@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.conftest import ROOT
+from benchmarks.project_copy import ROOT
 
 TELLS = re.compile(
     r"mlflow (?:ui|server|gateway start|models serve)\b[^`'\"\n<]*|kedro viz(?: run\b[^`'\"\n<]*)?(?! build)"

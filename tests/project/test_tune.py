@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.project.conftest import ROOT
+from benchmarks.project_copy import ROOT
 
 TRIED = ("retrieval_text", "strong_augmentation")
 TRIALS = yaml.safe_load((ROOT / "conf/base/parameters_tune.yml").read_text())["tune"]["trials"]

@@ -13,8 +13,9 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from PIL import Image
 
+from benchmarks.project_copy import ROOT, copy_project
 from tests.images.downloads.server import serve
-from tests.project.conftest import ROOT, copy_project, kedro
+from tests.project.conftest import kedro
 from tests.project.own_files import as_jpeg, rendered_pool, write_links, write_shards
 
 WORLDS = ("own", "imagenet10", "caltech256", "cifar10")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.conftest import copy_project, kedro
+from benchmarks.project_copy import copy_project
+from tests.project.conftest import kedro
 from tests.project.mlflow_reading import ended_as
 from tests.torture.killing import Moment, kill_at, made, numbered_units, start
 from tests.torture.same_artifacts import contents, leftovers

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.project_copy import copy_project
 from tests.images.downloads.server import serve
-from tests.project.conftest import copy_project
 from tests.project.own_files import SMALL, as_jpeg, rendered_pool, write_links, write_photographs
 from tests.torture.killing import Moment, kill_at, start
 from tests.torture.same_artifacts import contents, leftovers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project.conftest import copy_project
+from benchmarks.project_copy import copy_project
 from tests.project.mlflow_reading import ended_as
 from tests.torture.killing import start
 from tests.torture.same_artifacts import contents, leftovers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
@@ -23,7 +25,7 @@ def decoded_square(data: bytes, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The square of an encoded image; equal to ``square(codec.decode(data), size)``, but for large JPEGs.
 
     Of a JPEG whose short side is twice ``size`` or more, only as many of its pixels are decoded as are needed
-    (``codec.decode``), and only the square is resampled of them: several times faster, and a few of 255 shades off
+    (``codec.decode_draft``), and only the square is resampled of them: several times faster, a few of 255 shades off
     (docs/performance.md).
 
     Raises:
@@ -34,7 +36,10 @@ def decoded_square(data: bytes, size: int) -> UInt8[np.ndarray, "s s 3"]:
     if (width, height) == whole:
         return square(pixels, size)
     (wide, high), left, top = _placed(*whole, size)
-    across, down = width / wide, height / high  # of what was decoded, for each pixel of the square
+    # A decoded pixel is 2, 4 or 8 whole ones a side, but for the last of a row or column, which may be a part of one:
+    # taken for whole it would stretch the image by some thousandths, which an embedding sees.
+    shrunk = 2 ** round(math.log2(min(whole) / min(width, height)))
+    across, down = whole[0] / shrunk / wide, whole[1] / shrunk / high  # of what was decoded, a pixel of the square
     box = (left * across, top * down, (left + size) * across, (top + size) * down)
     return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box))
 

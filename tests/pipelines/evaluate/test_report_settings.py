@@ -6,8 +6,9 @@ import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
+from benchmarks.project_copy import copy_project
 from retrieval_vs_diffusion.comparison.repeat_command import repeat_command
-from tests.project.conftest import PLAIN, copy_project
+from tests.project.conftest import PLAIN
 
 
 @pytest.fixture(scope="module")
