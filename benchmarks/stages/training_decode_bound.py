@@ -37,7 +37,7 @@ from retrieval_vs_diffusion.training.fit import fit_classifier
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
 CLASSES, TRAIN, VAL, BATCH, EPOCHS, REPEATS = 4, 512, 256, 32, 3, 3
-WORKERS = 2  # the peer's best of 1, 2 and 3 on 2 cores
+WORKERS = 2  # of the peer, one a core
 CPU = torch.device("cpu")
 RECIPE = ClassifierTraining(
     model="benchmark_thin_resnet",

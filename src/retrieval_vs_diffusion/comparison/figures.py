@@ -150,6 +150,7 @@ def cost_figure(
 
     rows = leaderboard.merge(costs[["strategy", "price"]], on="strategy")
     rows = rows[rows["gain"].notna() & (rows["seconds"] > 0)]
+    middle = (rows["seconds"].min() * rows["seconds"].max()) ** 0.5  # of the logarithmic axis
     figure = go.Figure()
     for arm, look in ARMS.items():
         own = rows[[arms[name] == arm for name in rows["strategy"]]]
@@ -162,7 +163,8 @@ def cost_figure(
                 marker={"color": look.colour, "size": 11, "symbol": look.symbol},
                 error_y=_bars(own, "gain", "gain_low", "gain_high", _faint(look.colour)),
                 text=[name if name in named else "" for name in own["strategy"]],
-                textposition="top right",
+                # Towards the middle: a name beside the last point would be cut off.
+                textposition=["top left" if seconds > middle else "top right" for seconds in own["seconds"]],
                 textfont={"size": 11},
                 customdata=list(own["strategy"]),
                 hovertemplate="%{customdata}: %{y:+.1f} points for %{x:.1f} s<extra></extra>",
