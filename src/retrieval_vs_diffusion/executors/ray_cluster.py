@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError
@@ -60,7 +61,7 @@ def own_cluster(settings: RaySettings) -> Iterator[str]:
 
     It is a process of its own: worker processes that are forked here connect to it, and none inherits Ray's threads.
     """
-    os.environ.update(_own_environment())  # before Ray is imported, which reads them then
+    os.environ.update(own_environment())  # before Ray is imported, which reads them then
     if importlib.util.find_spec("ray") is None:
         raise UserError(_MISSING)
     folder = tempfile.mkdtemp(prefix="rvd-ray-", dir=tempfile.gettempdir())  # short: sockets lie in it
@@ -81,7 +82,7 @@ def own_cluster(settings: RaySettings) -> Iterator[str]:
 
 
 @functools.cache
-def _own_environment() -> dict[str, str]:
+def own_environment() -> dict[str, str]:
     """For this process and what it starts; the token is made once, as Ray reads it once."""
     return {**_LOOPBACK, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
@@ -120,7 +121,16 @@ def connect(settings: RaySettings, address: str) -> Any:
                 f"ray.address: the cluster at {address} is of other versions: {said}; install those here"
             ) from error
         raise UserError(f"ray.address: no cluster of Ray can be used at {address} ({said[:300]}); {_START}") from error
+    # At the end of a forked worker too, where what atexit was told is not called.
+    Finalize(None, disconnect, exitpriority=10)
     return ray
+
+
+def disconnect() -> None:
+    """End this process's connection, if it has one."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
 
 
 _START = "start one with `ray start --head`, or set ray.address to null for one on this machine alone"

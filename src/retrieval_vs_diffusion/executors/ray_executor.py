@@ -1,4 +1,4 @@
-"""Units made by the actors of a Ray cluster, through Ray Data: it schedules, streams and holds back; we count and read."""
+"""Units made by the actors of a Ray cluster: Ray Data schedules, streams and holds back; we count and read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pickle
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,7 +103,7 @@ class RayExecutor:
             raise report.error
         return report.made
 
-    def _reports(self, work: Work[Any], units: Sequence[Unit], kept: Section) -> Iterator[Report]:
+    def _reports(self, work: Work[Any], units: Sequence[Unit], kept: Section) -> Generator[Report, None, None]:
         import torch
 
         ray = connect(self._settings, self._address)
@@ -112,12 +113,14 @@ class RayExecutor:
         work.before_leaving(units)
         reference = ray.put(work)
         token = _marked(kept)
-        made = ray.data.from_items([{"units": task} for task in tasks], override_num_blocks=len(tasks)).map_batches(
-            UnitMaker,
-            fn_constructor_args=([reference], str(kept.folder), token, torch.get_num_threads()),
-            batch_size=1,
-            **_how(ray, actors, len(tasks)),
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # there is no other limit to restarts
+            made = ray.data.from_items([{"units": task} for task in tasks], override_num_blocks=len(tasks)).map_batches(
+                UnitMaker,
+                fn_constructor_args=([reference], str(kept.folder), token, torch.get_num_threads()),
+                batch_size=1,
+                **_how(ray, actors, len(tasks)),
+            )
         context = made.context
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
