@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
+import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -82,13 +84,14 @@ class UnitMaker:
     def _ready(self) -> Work[Any]:
         if self._work is None:
             import ray
-            import torch
 
             token = self._folder / TOKEN
             if not token.is_file() or token.read_text() != self._token:
                 raise FolderNotSharedError(ray.util.get_node_ip_address())
-            torch.set_num_threads(self._threads)
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)  # what torch takes if it is imported later than here
             self._work = ray.get(self._reference)
+            if "torch" in sys.modules:
+                sys.modules["torch"].set_num_threads(self._threads)
             if self._work.counted is not None:
                 from retrieval_vs_diffusion.models.flops import CountedFlops
 

@@ -27,7 +27,7 @@ from retrieval_vs_diffusion.unfinished import Section
 T = TypeVar("T")
 _MOST_IN_A_TASK = 16  # units
 _TASKS_AN_ACTOR = 4  # at least, so that no actor ends long before the others
-_RESTARTS = 3  # of an actor, and tries of a task, until the run ends
+_RESTARTS = 3  # of an actor, until the run ends
 
 
 class RayExecutor:
@@ -147,8 +147,8 @@ def _how(ray: Any, actors: Actors, tasks: int) -> dict[str, Any]:
         "compute": ray.data.ActorPoolStrategy(min_size=1, max_size=number, initial_size=number),
         "num_cpus": actors.cpus,
         "num_gpus": actors.gpus,
+        # A task is tried as long as its actor comes back: a machine's death alone takes many tries, until it is noticed.
         "max_restarts": _RESTARTS,
-        "max_task_retries": _RESTARTS,
     }
 
 
