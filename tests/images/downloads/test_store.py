@@ -16,6 +16,7 @@ from PIL import Image
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.images.downloads.claimed_numbers import ClaimedNumbers
 from retrieval_vs_diffusion.images.downloads.fetcher import Fetched, Fetcher
 from retrieval_vs_diffusion.images.downloads.shard import Shard
 from retrieval_vs_diffusion.images.downloads.store import Download, DownloadStore
@@ -29,8 +30,13 @@ def bring(folder, urls, **changes):
     return DownloadStore(folder).bring(dict.fromkeys(urls), Fetcher(quick(**changes)))
 
 
+def claimed_shard(folder) -> Shard:
+    claimed = ClaimedNumbers(folder, 1)
+    return Shard(claimed.partial(claimed.numbers[0]), claimed.numbers[0], None)
+
+
 def visible(folder) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.name != ".running")
+    return sorted(path.name for path in folder.iterdir() if path.name not in (".running", ".turns"))
 
 
 def test_a_call_makes_a_shard_as_img2dataset_lays_it_out(web, tmp_path):
@@ -149,10 +155,10 @@ def test_a_killed_process_leaves_no_half_shard_and_its_rest_is_cleared_away(web,
         bring(Path({str(tmp_path)!r}), ["{web.url("a")}", "{web.url("slow")}"], timeout=60)
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)]) as process:
-        wait_for(lambda: list(tmp_path.glob(".*.part/images/*.png")))
+        wait_for(lambda: list(tmp_path.glob(".*.part/*/images/*.png")))
         assert DownloadStore(tmp_path).find([web.url("a")]) == {}
         bring(tmp_path, [web.add("b", PNG)])  # clears nothing away of a process that lives
-        assert len(list(tmp_path.glob(".*.part/images/*.png"))) == 1
+        assert len(list(tmp_path.glob(".*.part/*/images/*.png"))) == 1
         process.send_signal(signal.SIGKILL)
     assert visible(tmp_path)[1:] == ["00000", "00001", "00001.parquet", "00001_stats.json"]
     assert DownloadStore(tmp_path).find([web.url("a"), web.url("slow")]) == {}
@@ -178,7 +184,7 @@ def test_wherever_a_process_is_killed_a_shard_is_whole_or_absent(tmp_path, at, m
 
         return call
 
-    shard = Shard(tmp_path, None)
+    shard = claimed_shard(tmp_path)
     for name in ("rename", "fsync"):
         monkeypatch.setattr(os, name, dying(getattr(os, name)))
     monkeypatch.setattr(pq, "write_table", dying(pq.write_table))
@@ -196,14 +202,26 @@ def test_wherever_a_process_is_killed_a_shard_is_whole_or_absent(tmp_path, at, m
     assert bool(found) == (tmp_path / "00000.parquet").exists()
 
 
-def test_an_error_and_ctrl_c_leave_nothing(web, tmp_path, monkeypatch):
-    web.add("a", PNG)
-    for error in (KeyboardInterrupt, RuntimeError("?")):
-        with monkeypatch.context() as patched:
-            patched.setattr(Shard, "finish", lambda self, error=error: (_ for _ in ()).throw(error))
-            with pytest.raises(BaseException, match=r"\??"):
-                bring(tmp_path, [web.url("a")])
-        assert visible(tmp_path) == []
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("downloading.wait", KeyboardInterrupt),  # where Ctrl-C finds the thread that waits
+        ("shard.Shard.finish", RuntimeError("?")),
+        ("store.Section.keep_told", RuntimeError("?")),
+    ],
+)
+def test_an_error_and_ctrl_c_leave_nothing(web, tmp_path, monkeypatch, place, error):
+    def fails(*_):
+        raise error
+
+    web.add("a", slow(0.1))
+    with monkeypatch.context() as patched:
+        patched.setattr(f"retrieval_vs_diffusion.images.downloads.{place}", fails)
+        with pytest.raises(BaseException, match=r"\??"):
+            bring(tmp_path, [web.url("a")])
+    left = ["00000", "00000.parquet", "00000_stats.json"] if "keep" in place else []  # the shard was whole
+    assert visible(tmp_path) == left
+    assert list((tmp_path / ".running").iterdir()) == []
     assert bring(tmp_path, [web.url("a")])[web.url("a")].path is not None
 
 
@@ -287,7 +305,7 @@ def test_an_image_that_was_removed_is_downloaded_again(web, tmp_path):
 
 
 def test_many_addresses_are_many_shards(web, tmp_path, monkeypatch):
-    monkeypatch.setattr("retrieval_vs_diffusion.images.downloads.store.LARGEST", 4)
+    monkeypatch.setattr("retrieval_vs_diffusion.images.downloads.shares.LARGEST", 4)
     urls = [web.add(str(number), PNG) for number in range(10)]
     found = bring(tmp_path, urls)
     assert [each.path.parent.name for each in found.values()] == ["00000"] * 4 + ["00001"] * 4 + ["00002"] * 2
@@ -303,7 +321,7 @@ def test_numbers_go_on_after_the_highest_also_beyond_five_digits(web, tmp_path):
 
 def test_a_number_that_another_process_was_quicker_to_claim_is_let_be(tmp_path, monkeypatch):
     monkeypatch.setattr("pathlib.Path.glob", lambda *_: [])  # as if the other came after this one looked
-    assert [Shard(tmp_path, None).number for _ in range(3)] == [0, 1, 2]
+    assert [ClaimedNumbers(tmp_path, 2).numbers for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_what_cannot_be_read_or_written_says_where(web, tmp_path):

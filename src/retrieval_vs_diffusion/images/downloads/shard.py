@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
+import secrets
 import shutil
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,8 @@ import pyarrow.parquet as pq
 from retrieval_vs_diffusion.atomic import sync, to_disk
 from retrieval_vs_diffusion.images.downloads.fetcher import Fetched
 from retrieval_vs_diffusion.images.downloads.pictures import NoPictureError, Picture, prepare
-from retrieval_vs_diffusion.running_process import RunningProcess
 
 LARGEST = 1000  # addresses of a shard: what an interruption costs at most; the keys have room for 10,000
-_RUNNING = ".running"
-_PARTIAL = re.compile(r"\.(\d{5,})\.(.+)\.part")
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("url", "caption", "key", "status", "error_message")),
@@ -36,24 +32,29 @@ SCHEMA = pa.schema(
 class Shard:
     """A shard in the making, in a hidden folder; ``finish`` shows it, ``discard`` leaves nothing of it.
 
-    Its number is claimed by making its folder, which one process alone can do.
+    It may be tried again, when who made it has died or is taken for dead; each try has a hidden folder of its own.
 
     Args:
-        folder: of all shards; exists.
+        partial: the hidden folder of all tries, in the folder of all shards; exists.
+        number: of the shard, claimed by who makes it or has it made (``claimed_numbers``).
         short_side: as ``pictures.prepare`` takes it.
     """
 
-    def __init__(self, folder: Path, short_side: int | None) -> None:
-        self._folder = folder
+    def __init__(self, partial: Path, number: int, short_side: int | None) -> None:
+        self._folder = partial.parent
+        self.number = number
         self._short_side = short_side
-        self._process = RunningProcess(folder / _RUNNING)
-        _clear_away(folder, self._process)
-        self.number = _claim(folder)
-        self._partial = folder / f".{self.number:05d}.{self._process.name}.part"
+        self._partial = partial / secrets.token_hex(4)
         self._images = self._partial / "images"
-        self._images.mkdir(parents=True)
+        self._partial.mkdir()
+        self._images.mkdir()
         self._rows: dict[int, dict[str, Any]] = {}
         self._began = time.time()
+
+    @staticmethod
+    def is_there(folder: Path, number: int) -> bool:
+        """Whether the shard of a number is whole."""
+        return (folder / f"{number:05d}.parquet").exists()
 
     def add(self, place: int, url: str, caption: str | None, fetched: Fetched) -> None:
         """Write what an address answered; may be called by several threads, once for each place.
@@ -92,22 +93,24 @@ class Shard:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), table)
         stats.write_text(json.dumps(_stats(rows, time.time() - self._began), indent=4), encoding="utf-8")
         to_disk(self._partial)
-        name = self._folder / f"{self.number:05d}"
-        os.rename(self._images, name)  # over the empty folder that claimed the number
-        os.rename(stats, f"{name}_stats.json")
-        os.rename(table, f"{name}.parquet")
-        sync(self._folder)
-        self._end()
+        if not self.is_there(self._folder, self.number):  # else a try that was taken for dead was quicker
+            self._show(stats, table)
+        self.discard()
 
     def discard(self) -> None:
-        """Leave nothing of the shard."""
-        self._end()
-        with suppress(OSError):
-            (self._folder / f"{self.number:05d}").rmdir()
-
-    def _end(self) -> None:
+        """Leave nothing of this try."""
         shutil.rmtree(self._partial, ignore_errors=True)
-        self._process.end()
+
+    def _show(self, stats: Path, table: Path) -> None:
+        for shown in self._named().iterdir():  # by a try that was killed here
+            shown.unlink()
+        os.rename(self._images, self._named())  # over the empty folder that claimed the number
+        os.rename(stats, self._named("_stats.json"))
+        os.rename(table, self._named(".parquet"))
+        sync(self._folder)
+
+    def _named(self, ending: str = "") -> Path:
+        return self._folder / f"{self.number:05d}{ending}"
 
     def _write_sample(self, key: str, caption: str | None, picture: Picture, row: dict[str, Any]) -> None:
         files = {picture.ending: picture.data, "json": json.dumps(row, indent=4).encode()}
@@ -128,25 +131,3 @@ def _stats(rows: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
         "duration": seconds,
         "status_dict": Counter(row["error_message"] or "success" for row in rows),
     }
-
-
-def _claim(folder: Path) -> int:
-    named = [re.match(r"\d{5,}", path.name) for path in folder.glob("[0-9]*")]
-    number = max((int(each[0]) for each in named if each is not None), default=-1) + 1
-    while True:
-        try:
-            (folder / f"{number:05d}").mkdir()
-            return number
-        except FileExistsError:
-            number += 1
-
-
-def _clear_away(folder: Path, process: RunningProcess) -> None:
-    """Remove what killed processes left behind: their partial shards, and the numbers that they claimed."""
-    for partial in folder.glob(".*.part"):
-        named = _PARTIAL.fullmatch(partial.name)
-        if named is None or process.lives(named[2]):
-            continue
-        shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):  # its images were shown already, or another process was quicker
-            (folder / named[1]).rmdir()

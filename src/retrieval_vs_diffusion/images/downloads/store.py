@@ -5,22 +5,28 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.downloads.fetcher import Fetched, Fetcher
-from retrieval_vs_diffusion.images.downloads.shard import LARGEST, Shard
+from retrieval_vs_diffusion.executors.executor import executor
+from retrieval_vs_diffusion.executors.units import Unit
+from retrieval_vs_diffusion.images.downloads.claimed_numbers import ClaimedNumbers
+from retrieval_vs_diffusion.images.downloads.downloading import Downloading, numbers_of
+from retrieval_vs_diffusion.images.downloads.fetcher import Fetcher
+from retrieval_vs_diffusion.images.downloads.shard import Shard
+from retrieval_vs_diffusion.images.downloads.shards_in_the_making import Share
+from retrieval_vs_diffusion.images.downloads.shares import shares_of
+from retrieval_vs_diffusion.unfinished import Section
 
 _TABLE = re.compile(r"(\d{5,})\.parquet")
 _ENDINGS = (".jpg", ".png")
-_UNREACHED = {f"dead: {each}" for each in ("no connection", "no such host", "timed out", "host does not answer")}
-_MANY_HOSTS = 8  # so many that none is reached are not all dead
+_SECONDS_BETWEEN_LOOKS = (0.1, 1.0, 5.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -75,46 +81,37 @@ class DownloadStore:
         """
         found = self.find(captions)
         asked = [url for url in captions if url not in found or self._is_retried(url, found[url])]
-        for start in range(0, len(asked), LARGEST):
-            self._download({url: captions[url] for url in asked[start : start + LARGEST]}, fetcher)
+        if asked:
+            self._download({url: captions[url] for url in asked}, fetcher)
         return self.find(captions)
 
     def _is_retried(self, url: str, known: Download) -> bool:
         return self._retry_dead and known.path is None and url not in self._retried
 
     def _download(self, captions: Mapping[str, str | None], fetcher: Fetcher) -> None:
-        place = {url: number for number, url in enumerate(captions)}
+        shares = shares_of(list(captions))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            shard = Shard(self.folder, fetcher.settings.short_side)
+            claimed = ClaimedNumbers(self.folder, sum(len(share) for share in shares))
         except OSError as error:
             raise UserError(f"{self.folder}: cannot keep downloads here: {error.strerror or error}") from error
         try:
-
-            def arrived(url: str, fetched: Fetched) -> None:
-                shard.add(place[url], url, captions[url], fetched)
-
-            fetcher.fetch_each(captions, arrived)
-            self._check_reached(shard.reasons())
-            shard.finish()
-        except OSError as error:
-            shard.discard()
-            raise UserError(f"{self.folder}: cannot keep downloads here: {error.strerror or error}") from error
-        except BaseException:
-            shard.discard()
-            raise
+            units = list(_units(shares, captions, claimed))
+            work, kept = Downloading(self.folder, fetcher), Section(claimed.units)
+            for numbers in executor().run(work, units, kept, "downloading (shares of the addresses)"):
+                self._see(numbers)
+        finally:
+            claimed.release()
         self._retried.update(captions)
 
-    def _check_reached(self, reasons: Mapping[str, str | None]) -> None:
-        """Check that not all failed for want of a network: they would be remembered as dead."""
-        if not set(reasons.values()) <= _UNREACHED:
-            return
-        hosts = {urlsplit(url).netloc for url in reasons}
-        if len(hosts) >= _MANY_HOSTS:
-            raise UserError(
-                f"{self.folder}: none of {len(hosts)} hosts could be reached; connect this machine to the internet "
-                f"(proxies are not used), and run again"
-            )
+    def _see(self, numbers: Iterable[int]) -> None:
+        """Wait until the tables of shards that others have made are here, on a file system over the network."""
+        for seconds in (*_SECONDS_BETWEEN_LOOKS, None):
+            if all(Shard.is_there(self.folder, number) for number in numbers):
+                return
+            if seconds is not None:
+                time.sleep(seconds)
+        raise UserError(f"{self.folder}: shards {numbers} were made elsewhere, and are not here")
 
     def _read_new_shards(self) -> None:
         names = os.listdir(self.folder) if self.folder.is_dir() else []
@@ -159,3 +156,14 @@ class DownloadStore:
             if not replaces:
                 return
         self._known[url] = (number, download)
+
+
+def _units(
+    shares: Iterable[Sequence[Sequence[str]]], captions: Mapping[str, str | None], claimed: ClaimedNumbers
+) -> Iterator[Unit]:
+    numbers = iter(claimed.numbers)
+    for place, share in enumerate(shares):
+        takes: Share = []
+        for urls, number in zip(share, numbers, strict=False):
+            takes.append((number, claimed.partial(number).name, {url: captions[url] for url in urls}))
+        yield Unit(place, str(numbers_of(takes)), takes)
