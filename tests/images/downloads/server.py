@@ -46,8 +46,12 @@ class Web:
         self.asked = Counter()
         self.headers = []
         self.most_at_once = 0
+        self.most_at_once_of = Counter()  # by host
+        self.most_connections_of = Counter()
         self.starts = []
         self._at_once = 0
+        self._at_once_of = Counter()
+        self._connected = {}
         self._lock = threading.Lock()
 
     def url(self, path: str) -> str:
@@ -57,9 +61,19 @@ class Web:
         self.pages[path] = page
         return self.url(path)
 
+    def closed(self, request: BaseHTTPRequestHandler) -> None:
+        with self._lock:
+            self._connected.pop(request, None)
+
     @contextmanager
     def counted(self, request: BaseHTTPRequestHandler):
+        host = request.headers["Host"].rpartition(":")[0]
         with self._lock:
+            self._connected[request] = host
+            connections = sum(each == host for each in self._connected.values())
+            self.most_connections_of[host] = max(self.most_connections_of[host], connections)
+            self._at_once_of[host] += 1
+            self.most_at_once_of[host] = max(self.most_at_once_of[host], self._at_once_of[host])
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             self.asked[request.path.lstrip("/")] += 1
@@ -70,6 +84,7 @@ class Web:
         finally:
             with self._lock:
                 self._at_once -= 1
+                self._at_once_of[host] -= 1
 
 
 @contextmanager
@@ -89,6 +104,10 @@ def serve(ssl_context=None):
                         answer(self, 200, page)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
+
+        def finish(self):
+            web.closed(self)
+            super().finish()
 
         def log_message(self, *_):
             pass
