@@ -47,11 +47,10 @@ class Web:
         self.headers = []
         self.most_at_once = 0
         self.most_at_once_of = Counter()  # by host
-        self.most_connections_of = Counter()
+        self.most_of_a_connection = 0  # requests
         self.starts = []
         self._at_once = 0
         self._at_once_of = Counter()
-        self._connected = {}
         self._lock = threading.Lock()
 
     def url(self, path: str) -> str:
@@ -61,19 +60,21 @@ class Web:
         self.pages[path] = page
         return self.url(path)
 
-    def closed(self, request: BaseHTTPRequestHandler) -> None:
+    @contextmanager
+    def counted_at(self, host: str):
+        """Count what is done at once for a host; to be ended before the answer, after which the next may come."""
         with self._lock:
-            self._connected.pop(request, None)
+            self._at_once_of[host] += 1
+            self.most_at_once_of[host] = max(self.most_at_once_of[host], self._at_once_of[host])
+        yield
+        with self._lock:
+            self._at_once_of[host] -= 1
 
     @contextmanager
     def counted(self, request: BaseHTTPRequestHandler):
-        host = request.headers["Host"].rpartition(":")[0]
+        request.requests = getattr(request, "requests", 0) + 1
         with self._lock:
-            self._connected[request] = host
-            connections = sum(each == host for each in self._connected.values())
-            self.most_connections_of[host] = max(self.most_connections_of[host], connections)
-            self._at_once_of[host] += 1
-            self.most_at_once_of[host] = max(self.most_at_once_of[host], self._at_once_of[host])
+            self.most_of_a_connection = max(self.most_of_a_connection, request.requests)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
             self.asked[request.path.lstrip("/")] += 1
@@ -84,7 +85,6 @@ class Web:
         finally:
             with self._lock:
                 self._at_once -= 1
-                self._at_once_of[host] -= 1
 
 
 @contextmanager
@@ -104,10 +104,6 @@ def serve(ssl_context=None):
                         answer(self, 200, page)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
-
-        def finish(self):
-            web.closed(self)
-            super().finish()
 
         def log_message(self, *_):
             pass

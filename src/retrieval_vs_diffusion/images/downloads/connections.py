@@ -15,7 +15,6 @@ from retrieval_vs_diffusion.images.downloads.addresses import RefusedAddressErro
 from retrieval_vs_diffusion.images.downloads.settings import Downloads
 
 CONNECT_SECONDS = 4.0  # for each of a host's addresses, so that a second one is tried in time
-_KEEP_SECONDS = 5.0  # that a connection without work stays open
 
 
 @functools.cache
@@ -105,10 +104,13 @@ def _see(task: asyncio.Task[list[str]]) -> None:
 def open_pool(
     backend: CheckedBackend, settings: Downloads, ssl_context: ssl.SSLContext
 ) -> httpcore.AsyncConnectionPool:
-    """Connections without proxies, cookies, logins or HTTP/2."""
+    """Connections without proxies, cookies, logins or HTTP/2, each for one answer.
+
+    One that was kept would be one more at its host than there are downloads, while another process has its turn there.
+    """
     return httpcore.AsyncConnectionPool(
         ssl_context=ssl_context,
         max_connections=settings.concurrency,
-        keepalive_expiry=_KEEP_SECONDS,
+        max_keepalive_connections=0,
         network_backend=backend,
     )
