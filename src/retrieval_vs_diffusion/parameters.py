@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.images.screening import Screening
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.planning.settings import Plan
+from retrieval_vs_diffusion.remote.settings import Remote
 from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -188,6 +189,7 @@ class Parameters(BaseModel):
     workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
     compute: Compute = Compute()
     decoded: Decoded = Decoded()
+    remote: Remote = Remote()
     target: TargetParameters
     pool: PoolParameters
     classes: ClassesParameters = ClassesParameters()

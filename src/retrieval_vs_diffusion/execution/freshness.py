@@ -20,6 +20,7 @@ from retrieval_vs_diffusion.atomic import replacing, to_disk
 from retrieval_vs_diffusion.execution.devices import device_found
 from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path, is_large, state_of_path
 from retrieval_vs_diffusion.pipelines.bound import PICKS
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 ABSENT = "absent"
 
@@ -27,7 +28,7 @@ ABSENT = "absent"
 def path_of(dataset: Any) -> Path | None:
     """Where a dataset keeps its artifact; None for parameters and datasets in memory."""
     filepath = getattr(dataset, "_filepath", None)
-    return Path(filepath) if filepath is not None else None
+    return as_path(filepath) if filepath is not None else None
 
 
 def is_optional(dataset: Any) -> bool:
@@ -74,7 +75,8 @@ class Freshness:
         if dataset is None or (files is None and not dataset.exists()):
             return ABSENT
         described = {
-            key: digest_of_path(Path(str(value))) or str(value)  # a checkpoint that is a file counts with its content
+            key: digest_of_path(as_path(str(value)))
+            or str(value)  # a checkpoint that is a file counts with its content
             for key, value in dataset._describe().items()
             if files is None or key != "filepath"
         }
