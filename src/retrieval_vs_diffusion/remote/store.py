@@ -34,8 +34,8 @@ class Stored:
 
 _endpoint: str | None = None
 _anonymous = False
-# By process, for their connections do not come through a fork; by protocol, and shared by threads.
-_systems: dict[tuple[int, str, str | None, bool], Any] = {}
+# By process, for their connections do not come through a fork, and by what they were made with; shared by threads.
+_systems: dict[tuple[Any, ...], Any] = {}
 
 
 def reach(endpoint_url: str | None, anonymous: bool) -> None:
@@ -103,7 +103,8 @@ def _stored(about: Mapping[str, Any]) -> Stored:
 
 def _system_of(address: str) -> Any:
     protocol = protocol_of(address)
-    key = (os.getpid(), protocol, _endpoint, _anonymous)
+    environment = hash(tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith("AWS_"))))
+    key = (os.getpid(), protocol, _endpoint, _anonymous, environment)
     if key not in _systems:
         _systems[key] = _connected(protocol)
     return _systems[key]
