@@ -35,14 +35,19 @@ def test_a_key_that_is_not_there_is_absent(bucket, remote_cache):
     assert not as_path(bucket.address("no/such/key")).exists()
 
 
-@pytest.mark.parametrize("action", ["s3:ListBucket", "s3:GetObject"])
-def test_access_that_is_denied(s3, remote_cache, action):
+def test_a_file_that_may_not_be_read(s3, remote_cache):
     bucket = new_bucket(s3)
     bucket.put("photos/1.png", b"x")
-    bucket.deny(action)
-    line = told_by(lambda: as_path(bucket.address("photos")).joinpath("1.png").read_bytes())
-    assert f"{bucket.address('photos')}" in line
-    assert "access is denied" in line
+    bucket.deny("s3:GetObject")
+    line = told_by(lambda: next(as_path(bucket.address("photos")).iterdir()).read_bytes())
+    assert f"{bucket.address('photos/1.png')}: access is denied" in line
+    assert "credentials that may list and read it will do" in line
+
+
+def test_credentials_that_the_store_does_not_know(bucket, remote_cache, monkeypatch):
+    monkeypatch.setattr("moto.settings.INITIAL_NO_AUTH_ACTION_COUNT", 0.0)  # from now on it asks who one is
+    line = told_by(lambda: as_path(bucket.address("photos")).exists())
+    assert f"{bucket.address('photos')}: access is denied (InvalidAccessKeyId)" in line
     assert "credentials that may list and read it will do" in line
 
 

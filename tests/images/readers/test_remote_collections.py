@@ -31,8 +31,8 @@ def image_folder(folder):
 
 
 def captions_csv(folder):
-    write(folder, {f"img/{n}.png": encoded(n) for n in range(3)})
-    return write(folder, {"captions.csv": "file,caption\nimg/0.png,zero\nimg/2.png,two\nimg/9.png,none\n"})
+    write(folder, {f"img/{n}.png": encoded(n) for n in range(4)})
+    return write(folder, {"captions.csv": "file,caption\nimg/0.png,zero\nimg/2.png,two\nimg/3.png,\nimg/9.png,none\n"})
 
 
 def tars(folder):
