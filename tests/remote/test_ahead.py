@@ -16,8 +16,11 @@ def fetched(folder) -> int:
 def test_the_first_comes_before_all_are_fetched(bucket, remote_cache):
     for number in range(6):
         bucket.put(f"shards/{number}.tar", b"%d" % number)
-    shards = fetched_ahead(sorted(as_path(bucket.address("shards")).iterdir()))
+    asked = []
+    found = sorted(as_path(bucket.address("shards")).iterdir())
+    shards = fetched_ahead(asked.append(shard) or shard for shard in found)
     assert next(shards).read_bytes() == b"0"
+    assert asked == found[:2]
     shards.close()
     assert fetched(remote_cache) in (1, 2)  # the next one may be fetched by now, no other
     read = [shard.read_bytes() for shard in fetched_ahead(sorted(as_path(bucket.address("shards")).iterdir()))]
