@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.images.downloads.settings import Downloads
@@ -44,6 +44,15 @@ class Decoded(BaseModel):
 
     folder: str = "data/05_model_input/decoded-images"
     at_most_gb: Annotated[float, Field(ge=0)] = 100.0  # those that were not used for longest are removed; 0 for none
+
+
+class Tracking(BaseModel):
+    """Where MLflow's runs are written to; no result depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    # A server's address, which may hold a password; null for MLFLOW_TRACKING_URI, or else the project's mlflow.db.
+    uri: SecretStr | None = None
 
 
 class TargetParameters(BaseModel):
@@ -188,6 +197,7 @@ class Parameters(BaseModel):
     workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
     compute: Compute = Compute()
     decoded: Decoded = Decoded()
+    tracking: Tracking = Tracking()
     target: TargetParameters
     pool: PoolParameters
     classes: ClassesParameters = ClassesParameters()
