@@ -36,7 +36,7 @@ from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.running_process import RunningProcess
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.tracking import DATABASE
-from retrieval_vs_diffusion.tracking_server import TrackingServer
+from retrieval_vs_diffusion.tracking_server import RemoteTracking
 from retrieval_vs_diffusion.tracking_state import (
     DATA,
     NOT_PROTOCOL,
@@ -65,7 +65,7 @@ class MlflowComparison:
     def __init__(
         self,
         project: Path,
-        server: TrackingServer | None,
+        server: RemoteTracking | None,
         study: Study,
         compared: Compared,
         catalog: DataCatalog,

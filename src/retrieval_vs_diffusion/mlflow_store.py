@@ -22,7 +22,7 @@ from retrieval_vs_diffusion.atomic import clear_partial, replacing
 from retrieval_vs_diffusion.execution.claims import alone_with
 from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
-from retrieval_vs_diffusion.tracking_server import TrackingServer
+from retrieval_vs_diffusion.tracking_server import RemoteTracking
 
 # It says that it makes a database, on the stream of errors.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -40,7 +40,7 @@ fractions of one, seconds and bytes.
 """
 
 
-def open_experiment(project: Path, server: TrackingServer | None = None) -> tuple[MlflowClient, str]:
+def open_experiment(project: Path, server: RemoteTracking | None = None) -> tuple[MlflowClient, str]:
     """A client of a server, or of the project's ``mlflow.db``, and the experiment's id; made where it is not there.
 
     The database is made whole by one run: MLflow makes its tables one after the other, and refuses for ever what it

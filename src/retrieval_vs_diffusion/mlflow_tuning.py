@@ -15,10 +15,10 @@ from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.mlflow_children import PROJECT
 from retrieval_vs_diffusion.mlflow_store import metric, name_of, open_experiment, parameters_of, search, write
 from retrieval_vs_diffusion.tracking import DATABASE
-from retrieval_vs_diffusion.tracking_server import TrackingServer
+from retrieval_vs_diffusion.tracking_server import RemoteTracking
 
 
-def log_tuning(project: Path, server: TrackingServer | None, world: str, trials: pd.DataFrame, table: Path) -> None:
+def log_tuning(project: Path, server: RemoteTracking | None, world: str, trials: pd.DataFrame, table: Path) -> None:
     """Write a table of trials, once.
 
     Args:

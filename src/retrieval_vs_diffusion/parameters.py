@@ -49,7 +49,7 @@ class Decoded(BaseModel):
 class Tracking(BaseModel):
     """Where MLflow's runs are written to; no result depends on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     # A server's address, which may hold a password; null for MLFLOW_TRACKING_URI, or else the project's mlflow.db.
     uri: SecretStr | None = None

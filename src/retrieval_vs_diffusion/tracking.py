@@ -23,7 +23,7 @@ from kedro.pipeline.node import Node
 from retrieval_vs_diffusion.errors import find_user_error
 from retrieval_vs_diffusion.interruption import Interruption
 from retrieval_vs_diffusion.progress import heartbeat
-from retrieval_vs_diffusion.tracking_server import TrackingServer, server_of
+from retrieval_vs_diffusion.tracking_server import RemoteTracking, server_of
 
 logger = logging.getLogger(__name__)
 EXPERIMENT = "retrieval_vs_diffusion"
@@ -38,7 +38,7 @@ class TrackingHook:
     def __init__(self) -> None:
         self._interruption = Interruption(self._fail)
         self._project = Path()
-        self._server: TrackingServer | None = None
+        self._server: RemoteTracking | None = None
         self._tracker: Any = None
         self._waiting: list[str] = []
         self._reported = False
@@ -227,7 +227,7 @@ def _in_a_line(error: BaseException) -> str:
     return " ".join(str(find_user_error(error) or repr(error)).split())[:1000]
 
 
-def current_server(project: Path) -> TrackingServer | None:
+def current_server(project: Path) -> RemoteTracking | None:
     """The server that the current context's runs are written to; None for the project's own database.
 
     Raises:

@@ -37,7 +37,7 @@ _UNREACHED = {"ConnectionError", "ConnectError", "NewConnectionError", "ProxyErr
 
 
 @dataclass(frozen=True)
-class TrackingServer:
+class RemoteTracking:
     """An MLflow server.
 
     Args:
@@ -100,7 +100,9 @@ class TrackingServer:
     def in_words(self, error: BaseException) -> str:
         """What an error of MLflow's, or of the way to it, means, in words that follow the server's address."""
         chain = list(_with_causes(error))
-        kinds = {kind.__name__ for each in chain for kind in type(each).__mro__}
+        kinds = {
+            type(each).__name__ for each in chain
+        }  # not their bases: urllib3 has a refused connection be a timeout
         said = " ".join(str(each) for each in chain)
         if _CERTIFICATES & kinds or "CERTIFICATE_VERIFY_FAILED" in said:
             return "its certificate was not accepted (MLFLOW_TRACKING_SERVER_CERT_PATH names one)"
@@ -126,7 +128,7 @@ class TrackingServer:
         return text
 
 
-def server_of(parameter: str | None, environment: MutableMapping[str, str], own: Path) -> TrackingServer | None:
+def server_of(parameter: str | None, environment: MutableMapping[str, str], own: Path) -> RemoteTracking | None:
     """The server that runs are written to; None for the project's own database.
 
     Args:
@@ -151,7 +153,7 @@ def server_of(parameter: str | None, environment: MutableMapping[str, str], own:
         raise UserError(f"{where}: found something else; {_WOULD_DO}, and ends before any ? or #{unset}")
     address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
     secrets = [unquote(each) if each is not None else None for each in (parts.username, parts.password)]
-    return TrackingServer(address, *secrets) if secrets[0] else TrackingServer(address)
+    return RemoteTracking(address, *secrets) if secrets[0] else RemoteTracking(address)
 
 
 def _refused(status: int, said: str) -> str:
