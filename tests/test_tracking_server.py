@@ -158,9 +158,11 @@ def test_what_keeps_a_server_from_being_used_is_a_line(serve, answers, why):
     assert re.fullmatch(why, RemoteTracking(address).why_not())
 
 
-def test_a_server_that_is_not_there_or_hangs_is_a_line(closed_port, monkeypatch):
+def test_a_server_that_is_not_there_or_hangs_is_a_line(serve, closed_port, monkeypatch):
     there = RemoteTracking(f"http://127.0.0.1:{closed_port}")
     assert there.why_not() == "it cannot be reached (Connection refused)"
+    address, _ = serve(version=(200, version("mlflow")))
+    assert RemoteTracking(address.replace("http:", "https:")).why_not() == "it does not speak https://"
     monkeypatch.setattr(tracking_server, "_SECONDS_TO_ASK", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections, and says nothing
         assert RemoteTracking(f"http://127.0.0.1:{mute.getsockname()[1]}").why_not() == "it does not answer in time"

@@ -32,7 +32,6 @@ _HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES":
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _WOULD_DO = "the address of an MLflow server begins with http:// or https://, as http://127.0.0.1:5000 does"
 _TIMEOUTS = {"Timeout", "ConnectTimeout", "ReadTimeout", "TimeoutError", "ConnectTimeoutError", "ReadTimeoutError"}
-_CERTIFICATES = {"SSLError", "SSLCertVerificationError"}
 _UNREACHED = {"ConnectionError", "ConnectError", "NewConnectionError", "ProxyError", "ProtocolError", "ReadError"}
 
 
@@ -104,8 +103,10 @@ class RemoteTracking:
             type(each).__name__ for each in chain
         }  # not their bases: urllib3 has a refused connection be a timeout
         said = " ".join(str(each) for each in chain)
-        if _CERTIFICATES & kinds or "CERTIFICATE_VERIFY_FAILED" in said:
+        if "CERTIFICATE" in said:
             return "its certificate was not accepted (MLFLOW_TRACKING_SERVER_CERT_PATH names one)"
+        if "[SSL" in said:
+            return "it does not speak https://"
         if _TIMEOUTS & kinds or "timed out" in said:
             return "it does not answer in time"
         if status := re.search(r"error code (40[13])\b|\b(40[13]) Client Error", said):

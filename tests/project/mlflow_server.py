@@ -59,6 +59,7 @@ def mlflow_server(folder: Path) -> Iterator[Server]:
         "--artifacts-destination",
         str(folder / "artifacts"),
     )
+    # As docs/separate_jobs.md has it.
     command = (Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1", "--workers", "1", *kept)
     log = folder / "server.log"
     with started([*map(str, command), "--port", str(port)], folder, log) as process:

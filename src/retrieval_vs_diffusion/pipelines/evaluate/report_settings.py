@@ -15,7 +15,7 @@ from retrieval_vs_diffusion.world_parts import told
 
 # Of no matter to the table; and `only`, which the table's rows tell.
 _NOT_REPEATED = frozenset(
-    {"only", "workers", "tracking", "strategy", "export", "plan", "tune", "added_images", "pretraining"}
+    {"only", "workers", "tracking", "decoded", "strategy", "export", "plan", "tune", "added_images", "pretraining"}
 )
 _SHOWN = (
     *("target", "pool", "classes", "clip", "diffusion", "judge", "takedown", "screening"),
