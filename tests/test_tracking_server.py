@@ -169,16 +169,17 @@ def test_a_server_that_is_not_there_or_hangs_is_a_line(serve, closed_port, monke
 
 
 def test_mlflows_own_errors_are_the_same_lines(serve, closed_port, caplog):
-    def said_of(address: str) -> str:
+    def said_of(address: str, retries: int = 0) -> str:
         server = RemoteTracking(address)
         server.use()
         with server.in_a_hurry():
             os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "1"
+            os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = str(retries)
             with pytest.raises(MlflowException) as raised:
                 MlflowClient(address).get_experiment_by_name("any")
         return server.in_words(raised.value)
 
-    assert said_of(f"http://127.0.0.1:{closed_port}") == "it cannot be reached (Connection refused)"
+    assert said_of(f"http://127.0.0.1:{closed_port}", retries=1) == "it cannot be reached (Connection refused)"
     assert said_of(serve(api=(401, "You are not authenticated"))[0]).startswith("it does not know who asks; set")
     assert said_of(serve(api=(503, ""))[0]) == "it answers with errors, time and again"
     assert said_of(serve(api=(400, '{"error_code": "INVALID_PARAMETER_VALUE", "message": "a\\nb"}'))[0]) == (

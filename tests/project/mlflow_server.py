@@ -19,7 +19,7 @@ from tests.project.test_servers import started
 
 
 @dataclass(frozen=True)
-class Server:
+class RunningMlflow:
     """A server that runs.
 
     Args:
@@ -49,7 +49,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[Server]:
+def mlflow_server(folder: Path) -> Iterator[RunningMlflow]:
     """A server with everything that it keeps in a folder."""
     port = random.randrange(20_000, 30_000)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def mlflow_server(folder: Path) -> Iterator[Server]:
     command = (Path(sys.executable).with_name("mlflow"), "server", "--host", "127.0.0.1", "--workers", "1", *kept)
     log = folder / "server.log"
     with started([*map(str, command), "--port", str(port)], folder, log) as process:
-        server = Server(f"http://127.0.0.1:{port}", folder, process.pid)
+        server = RunningMlflow(f"http://127.0.0.1:{port}", folder, process.pid)
         until = time.monotonic() + 90
         while True:
             with contextlib.suppress(OSError), urllib.request.urlopen(f"{server.address}/version", timeout=5):

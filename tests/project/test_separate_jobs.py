@@ -22,14 +22,14 @@ from retrieval_vs_diffusion.tracking import EXPERIMENT
 from retrieval_vs_diffusion.tracking_server import RemoteTracking
 from tests.project.conftest import Project
 from tests.project.jobs import ROWS, SECRET, end_well, made, said, start
-from tests.project.mlflow_server import Server, mlflow_server
+from tests.project.mlflow_server import RunningMlflow, mlflow_server
 from tests.project.test_servers import LOOPBACK, listening
 
 WHOLE = {(row, repetition): ["FINISHED"] for row in ROWS for repetition in ("0", "1")}
 
 
 @pytest.fixture(scope="module")
-def server(finished, tmp_path_factory) -> Iterator[Server]:
+def server(finished, tmp_path_factory) -> Iterator[RunningMlflow]:
     del finished  # so that the two do not run at once
     with mlflow_server(tmp_path_factory.mktemp("server")) as running:
         yield running

@@ -15,7 +15,7 @@ from mlflow.entities import ViewType
 from benchmarks.project_copy import copy_project
 from retrieval_vs_diffusion.mlflow_store import name_of
 from tests.project.jobs import ROWS, end_well, made, said, start
-from tests.project.mlflow_server import Server, mlflow_server
+from tests.project.mlflow_server import RunningMlflow, mlflow_server
 from tests.torture.cut_line import CutLine
 from tests.torture.killing import wait_for_group, working_on
 from tests.torture.same_artifacts import contents, leftovers
@@ -26,7 +26,7 @@ WHOLE = {(row, repetition): ["FINISHED"] for row in ROWS for repetition in ("0",
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
+def server(tmp_path_factory) -> Iterator[RunningMlflow]:
     with mlflow_server(tmp_path_factory.mktemp("server")) as running:
         yield running
 
@@ -118,16 +118,16 @@ def _until(holds, job, path: Path, row: str) -> None:
         time.sleep(0.05)
 
 
-def _of_steps(server: Server, steps: int) -> list:
+def _of_steps(server: RunningMlflow, steps: int) -> list:
     return [run for run in server.runs("comparison") if run.data.params.get("classifier.steps") == str(steps)]
 
 
-def _children(server: Server, steps: int) -> list:
+def _children(server: RunningMlflow, steps: int) -> list:
     keys = {run.data.tags["comparison"] for run in _of_steps(server, steps)}
     return [run for key in keys for run in server.runs("repetition", comparison=key)]
 
 
-def _comparisons(server: Server, path: Path) -> list:
+def _comparisons(server: RunningMlflow, path: Path) -> list:
     return server.runs("comparison", ViewType.ALL, project=name_of(path))
 
 
