@@ -35,6 +35,9 @@ from retrieval_vs_diffusion.execution.devices import has_gpu
 from retrieval_vs_diffusion.unfinished import kept_in
 
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
+# Nodes a worker that wait in the pool beside the one that runs: while this process tracks and records what is finished,
+# which takes seconds where MLflow makes its database, workers go on by themselves.
+_WAITING_IN_POOL = 1
 # What forked workers inherit: the nodes by name and the catalog of the run.
 _nodes: dict[str, Node] = {}
 _catalog: Any = None
@@ -84,7 +87,7 @@ def run_side_by_side(
         while waiting or running:
             taken = 0
             for node in [node for node in waiting if needed[node] <= done]:
-                if len(running) >= workers:
+                if len(running) >= workers * (1 + _WAITING_IN_POOL):
                     break
                 try:
                     claim = claims.ask(node)
@@ -106,12 +109,13 @@ def run_side_by_side(
                 continue
             finished, _ = wait(running, SECONDS_BETWEEN_TRIES if taken else None, FIRST_COMPLETED)
             for future in finished:
+                at_work = [each.name for each in running.values()][:workers]  # begun in the order in which they came
                 node = running.pop(future)
                 try:
                     seconds = future.result()
                 except BrokenProcessPool as error:
                     raise UserError(
-                        f"a worker died while {node.name} ran, perhaps for want of memory; lower `workers`"
+                        f"a worker died while {' and '.join(at_work)} ran, perhaps for want of memory; lower `workers`"
                     ) from error
                 except Exception as error:
                     waiting = [each for each in waiting if each not in needing(pipeline, node)]
