@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from benchmarks.project_copy import copy_project
 from retrieval_vs_diffusion.comparison.results_digest import _short
 from retrieval_vs_diffusion.mlflow_children import PROCESS, PROJECT, mark_what_died
+from retrieval_vs_diffusion.mlflow_comparison import MlflowComparison
 from retrieval_vs_diffusion.mlflow_store import name_of, open_experiment
+from retrieval_vs_diffusion.mlflow_tuning import log_tuning
 from retrieval_vs_diffusion.running_process import RunningProcess
 from retrieval_vs_diffusion.tracking import EXPERIMENT
 from retrieval_vs_diffusion.tracking_server import RemoteTracking
+from retrieval_vs_diffusion.tracking_state import compared_by
+from retrieval_vs_diffusion.world import current_study
 from tests.project.conftest import Project
 from tests.project.jobs import ROWS, SECRET, end_well, made, said, start
 from tests.project.mlflow_server import RunningMlflow, mlflow_server
@@ -132,6 +140,54 @@ def test_two_projects_that_make_the_experiment_at_once_make_one(server, project,
     assert len(asked) == 2
 
 
+def test_jobs_that_come_to_a_comparison_in_the_same_moment_make_one(server, project):
+    """Three jobs of ten minutes rarely do: here they wait for each other before they look whether it is there."""
+    bootstrap_project(project.path)
+    with KedroSession.create(project.path, env="test") as session:
+        catalog = session.load_context().catalog
+        study = current_study()
+        usual = compared_by(study, catalog, project.path)
+    new = replace(usual, protocol={"another": "protocol"})
+    context = multiprocessing.get_context("fork")
+    together = context.Barrier(3)
+
+    def come(parties: int) -> None:
+        if parties > 1:
+            together.wait(60)
+        MlflowComparison(project.path, RemoteTracking(server.address), study, new, catalog, {}).end()
+
+    def let_come(parties: int) -> None:
+        jobs = [context.Process(target=come, args=(parties,)) for _ in range(parties)]
+        for job in jobs:
+            job.start()
+        for job in jobs:
+            job.join(60)
+        assert [job.exitcode for job in jobs] == [0] * parties
+
+    let_come(3)
+    (made_once,) = server.runs("comparison", ViewType.ALL, comparison=new.key)
+    assert made_once.data.params["another"] == "protocol"
+    client = MlflowClient(server.address)
+    broken_off = client.create_run(made_once.info.experiment_id, tags=made_once.data.tags)  # and no parameters
+    let_come(1)
+    assert [run.info.run_id for run in server.runs("comparison", comparison=new.key)] == [made_once.info.run_id]
+    assert client.get_run(broken_off.info.run_id).info.lifecycle_stage == "deleted"
+    client.delete_run(made_once.info.run_id)
+
+
+def test_a_tuning_is_written_to_the_server_once(server, project, tmp_path):
+    values = {"trial": "a", "strategy": "boomerang", "chosen": True, "settings": "{}"}
+    trials = pd.DataFrame([{**values, "val_top1": "[0.5, 0.7]", "val_top1_mean": 0.6}])
+    table = tmp_path / "trials.csv"
+    trials.to_csv(table)
+    for _ in range(2):
+        log_tuning(project.path, RemoteTracking(server.address), "test", trials, table)
+    (tuning,) = server.runs("tuning", ViewType.ALL)
+    (trial,) = server.runs("trial", ViewType.ALL)
+    assert tuning.data.tags[PROJECT] == trial.data.tags[PROJECT] == name_of(project.path)
+    assert (tuning.info.status, trial.data.metrics["val_top1_mean"]) == ("FINISHED", 0.6)
+
+
 def test_a_run_without_the_server_says_so_and_the_next_run_makes_up_for_it(server, project):
     """Nothing is to be made: the table is printed, and the command ends well."""
     client = MlflowClient(server.address)
@@ -153,5 +209,5 @@ def test_a_run_without_the_server_says_so_and_the_next_run_makes_up_for_it(serve
     assert server.ended_as() != WHOLE
     end_well(project.path, {ROWS[0]: start(project.path, ROWS[0], {"tracking.uri": server.address})})
     assert server.ended_as() == WHOLE
-    (parent,) = server.runs("comparison", ViewType.ALL)
+    (parent,) = server.runs("comparison")
     assert parent.info.status == "FINISHED"
