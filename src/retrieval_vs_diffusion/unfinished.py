@@ -133,6 +133,9 @@ class UnfinishedWork:
         self._spent: Callable[[], Mapping[str, Any]] | None = None
         self.spent_before = self._read_spent()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_spent": None}  # another process of the step is given the units, and measures nothing
+
     def section(self, name: str) -> Section:
         """The next section of that name: a step that asks in the same order finds its own."""
         if self._folder is None:
