@@ -34,6 +34,10 @@ class BrokenUnitError(Exception):
     """A unit is of something else than what is asked for; it is made again."""
 
 
+def _nobody_is_told() -> None:
+    """Of a function that has a name: another process may be given the section."""
+
+
 class Section:
     """Units of one part of a step, e.g. the batches of one call of a generator.
 
@@ -42,7 +46,7 @@ class Section:
         keeping: called whenever one is about to be kept.
     """
 
-    def __init__(self, folder: Path | None, keeping: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path | None, keeping: Callable[[], None] = _nobody_is_told) -> None:
         self._folder = folder
         self._keeping = keeping
 

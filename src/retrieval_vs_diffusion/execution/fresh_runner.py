@@ -164,11 +164,12 @@ class FreshRunner(SequentialRunner):
 
         if not pipeline.nodes:
             return
-        workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
+        asked = current_study().parameters
+        workers = min(number_of_workers(asked.workers, asked.compute.processes), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
         failed: dict[str, Exception] = {}
         claims = Claims(self._freshness)
-        decoded = current_study().parameters.decoded
+        decoded = asked.decoded
         with (
             contextlib.closing(claims),
             decoded_in(project_root() / decoded.folder, int(decoded.at_most_gb * 1e9)),  # workers inherit it

@@ -77,9 +77,10 @@ def run_together(
         for rank in range(processes):
             receiving, sending = context.Pipe(duplex=False)
             about = (work, rank, sending, os.getpid(), levels, arguments)
-            started.append(context.Process(target=_begin, args=about, daemon=True))
+            process = context.Process(target=_begin, args=about, daemon=True)
             with _unborn_to_ctrl_c():
-                started[-1].start()
+                process.start()
+            started.append(process)
             sending.close()
             ends[receiving] = rank
         deadline: float | None = None

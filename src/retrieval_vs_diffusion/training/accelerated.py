@@ -47,7 +47,7 @@ class Accelerated:
         os.environ.setdefault("NCCL_SOCKET_IFNAME", loopback)
         torch.set_num_threads(threads)
         from accelerate import Accelerator
-        from accelerate.utils import DistributedDataParallelKwargs, check_cuda_p2p_ib_support
+        from accelerate.utils import check_cuda_p2p_ib_support
 
         if kind == "cuda":
             torch.cuda.set_device(rank)
@@ -59,12 +59,7 @@ class Accelerated:
         distributed.init_process_group(
             backend, store=store, rank=rank, world_size=processes, timeout=_LONGEST_WAIT
         )
-        # Running statistics are the same in all processes as it is.
-        self._accelerator = Accelerator(
-            cpu=kind == "cpu",
-            mixed_precision="no",
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
-        )
+        self._accelerator = Accelerator(cpu=kind == "cpu", mixed_precision="no")
         self.device: torch.device = self._accelerator.device
 
     def share(self, batch_size: int) -> Share:
@@ -74,6 +69,7 @@ class Accelerated:
     def prepare(self, network: nn.Module) -> Callable[[Tensor], Tensor]:
         """The network with gradients averaged over the processes, and batch statistics taken over them."""
         prepared = self._accelerator.prepare(network)
+        prepared.broadcast_buffers = False  # running statistics are the same in all processes as it is
 
         def logits(images: Tensor) -> Tensor:
             with SharedStatistics():
