@@ -72,7 +72,7 @@ def test_what_they_tell_and_log_comes_here(caplog):
 
 
 def test_an_error_of_the_users_is_the_line_that_it_was(tmp_path):
-    with pytest.raises(UserError, match="^lower the learning rate$"):
+    with pytest.raises(UserError, match=r"^lower the learning rate$"):
         list(run_together(fail, 2, tmp_path, UserError("lower the learning rate")))
 
 

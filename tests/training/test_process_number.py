@@ -25,7 +25,11 @@ def test_as_many_as_are_asked_for_and_zero_is_one_on_each_gpu():
     [
         (-1, CPU, r"^compute.processes: found -1; 1 or more will do, or 0 for one on each GPU$"),
         (5, CUDA, r"^compute.processes: found 5; GPUs here: 4; take 4, or 0 for one on each$"),
-        (2, torch.device("cuda:2"), r"^compute.processes: found 2, and device: cuda:2 is one GPU; device: cuda is all$"),
+        (
+            2,
+            torch.device("cuda:2"),
+            r"^compute.processes: found 2, and device: cuda:2 is one GPU; device: cuda is all$",
+        ),
         (2, torch.device("mps"), r"^compute.processes: found 2; on mps one process trains: take 1$"),
         (9, CPU, r"^compute.processes: found 9 for batches of 8 images \(classifier.batch_size\); 8 or fewer will do$"),
     ],

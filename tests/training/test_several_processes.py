@@ -78,10 +78,11 @@ def trained(device, tmp_path_factory) -> Trained:
         shown.append(total)
         yield from steps
 
-    with kept_in(folder), pytest.raises(UserError) as killed, pytest.MonkeyPatch.context() as patch:
+    with kept_in(folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(UnfinishedWork, "section", lambda self, name: KilledOnceItKept(folder / f"{name}_0"))
         patch.setattr(several_processes, "progress", progress)
-        fit(device, 2)
+        with pytest.raises(UserError) as killed:
+            fit(device, 2)
     assert not multiprocessing.active_children()
     left = [each.parent.name for each in folder.rglob("*") if each.is_file()]
     with kept_in(folder), pytest.MonkeyPatch.context() as patch:
@@ -114,7 +115,9 @@ def test_the_looks_are_the_same(trained):
 
 
 def test_two_that_go_on_after_a_kill_do_not_begin_again(trained):
-    assert trained.killed.startswith("process 1 of 2 was ended by SIGKILL, perhaps for want of memory; the same command")
+    assert trained.killed.startswith(
+        "process 1 of 2 was ended by SIGKILL, perhaps for want of memory; the same command"
+    )
     assert sorted(trained.left) == ["classifier_0", "f"]  # the state of the first look, and what this test wrote down
     assert trained.steps_shown == [30, 25]  # the second time all but the five before the first look
 

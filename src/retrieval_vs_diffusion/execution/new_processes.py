@@ -13,11 +13,12 @@ import logging
 import logging.handlers
 import multiprocessing
 import os
+import queue
 import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -49,7 +50,7 @@ class _TracebackError(Exception):
 
 def run_together(
     work: Callable[..., None], processes: int, *arguments: Any, grace: float = _SECONDS_TO_END
-) -> Iterator[Any]:
+) -> Generator[Any]:
     """Run a function in several new processes, and end when all have ended; close the generator to end them all.
 
     Their log lines become this process's. Ctrl-C reaches this process alone; if it ends, however that is, so do they.
@@ -129,8 +130,8 @@ def _raise_the_cause(failures: dict[int, _Failure], exits: dict[int, int | None]
     if killed and (not in_order or exits[killed[0]] != -signal.SIGABRT):
         name = signal.Signals(-(exits[killed[0]] or 0)).name
         raise UserError(
-            f"process {killed[0] + 1} of {len(exits)} was ended by {name}, perhaps for want of memory; the same command "
-            "goes on from here, with a lower compute.processes if need be"
+            f"process {killed[0] + 1} of {len(exits)} was ended by {name}, perhaps for want of memory; the same "
+            "command goes on from here, with a lower compute.processes if need be"
         )
     if in_order:
         failure = failures[in_order[0]]
@@ -199,8 +200,12 @@ class _Channel:
 class _ThroughChannel(logging.handlers.QueueHandler):
     """Has another process write what this one logs."""
 
+    def __init__(self, channel: _Channel) -> None:
+        super().__init__(queue.SimpleQueue())  # never used
+        self._channel = channel
+
     def enqueue(self, record: logging.LogRecord) -> None:
-        self.queue.send(record)  # type: ignore[attr-defined]  (a channel)
+        self._channel.send(record)
 
 
 def end_with_parent(parent: int | None = None) -> None:

@@ -56,9 +56,7 @@ class Accelerated:
         # A file: the usual store of a first process listens on all addresses of the machine.
         store = distributed.FileStore(str(folder / "rendezvous"), processes)
         backend = "nccl" if kind == "cuda" else "gloo"
-        distributed.init_process_group(
-            backend, store=store, rank=rank, world_size=processes, timeout=_LONGEST_WAIT
-        )
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=processes, timeout=_LONGEST_WAIT)
         self._accelerator = Accelerator(cpu=kind == "cpu", mixed_precision="no")
         self.device: torch.device = self._accelerator.device
 

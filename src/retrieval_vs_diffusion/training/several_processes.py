@@ -110,8 +110,8 @@ def _folder() -> Iterator[Path]:
     """A folder for what the processes share while they train, beside what the step keeps."""
     scratch = unfinished().scratch()
     if scratch is None:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
+        with tempfile.TemporaryDirectory() as temporary:
+            yield Path(temporary)
         return
     folder = scratch / "processes"
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed

@@ -126,9 +126,7 @@ def train(
         if step not in looks:  # at a look the state is kept, and drawing a batch changes it
             ask()
         if recipe.cutmix:
-            changed, truth = cut_and_mix(
-                changed, truth, training.classes, recipe.cutmix, recipe.cutmix_alpha, strong
-            )
+            changed, truth = cut_and_mix(changed, truth, training.classes, recipe.cutmix, recipe.cutmix_alpha, strong)
             changed, truth = changed[mine.positions], truth[mine.positions]
         logits = logits_of(changed.contiguous(memory_format=torch.channels_last))
         loss = functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
