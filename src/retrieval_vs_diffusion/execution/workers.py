@@ -34,6 +34,9 @@ from retrieval_vs_diffusion.execution.devices import has_gpu
 from retrieval_vs_diffusion.execution.new_processes import end_with_parent
 from retrieval_vs_diffusion.unfinished import kept_in
 
+# Nodes a worker that wait in the pool beside the one that runs: while this process tracks and records what is finished,
+# which takes seconds where MLflow makes its database, workers go on by themselves.
+_WAITING_IN_POOL = 1
 # What forked workers inherit: the nodes by name and the catalog of the run.
 _nodes: dict[str, Node] = {}
 _catalog: Any = None
@@ -86,7 +89,7 @@ def run_side_by_side(
         while waiting or running:
             taken = 0
             for node in [node for node in waiting if needed[node] <= done]:
-                if len(running) >= workers:
+                if len(running) >= workers * (1 + _WAITING_IN_POOL):
                     break
                 try:
                     claim = claims.ask(node)
@@ -108,12 +111,13 @@ def run_side_by_side(
                 continue
             finished, _ = wait(running, SECONDS_BETWEEN_TRIES if taken else None, FIRST_COMPLETED)
             for future in finished:
+                at_work = [each.name for each in running.values()][:workers]  # begun in the order in which they came
                 node = running.pop(future)
                 try:
                     seconds = future.result()
                 except BrokenProcessPool as error:
                     raise UserError(
-                        f"a worker died while {node.name} ran, perhaps for want of memory; lower `workers`"
+                        f"a worker died while {' and '.join(at_work)} ran, perhaps for want of memory; lower `workers`"
                     ) from error
                 except Exception as error:
                     waiting = [each for each in waiting if each not in needing(pipeline, node)]
