@@ -35,6 +35,7 @@ class Compute(BaseModel):
 
     device: str = "auto"  # CUDA, else MPS, else the CPU; or one of them by name
     threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
+    processes: Annotated[int, Field(ge=0)] = 1  # that train one classifier together; 0 for one on each GPU
 
 
 class Decoded(BaseModel):
