@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.images.downloads.settings import Downloads
@@ -36,6 +36,7 @@ class Compute(BaseModel):
 
     device: str = "auto"  # CUDA, else MPS, else the CPU; or one of them by name
     threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
+    processes: Annotated[int, Field(ge=0)] = 1  # that train one classifier together; 0 for one on each GPU
 
 
 class Decoded(BaseModel):
@@ -45,6 +46,15 @@ class Decoded(BaseModel):
 
     folder: str = "data/05_model_input/decoded-images"
     at_most_gb: Annotated[float, Field(ge=0)] = 100.0  # those that were not used for longest are removed; 0 for none
+
+
+class Tracking(BaseModel):
+    """Where MLflow's runs are written to; no result depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # A server's address, which may hold a password; null for MLFLOW_TRACKING_URI, or else the project's mlflow.db.
+    uri: SecretStr | None = None
 
 
 class TargetParameters(BaseModel):
@@ -190,6 +200,7 @@ class Parameters(BaseModel):
     compute: Compute = Compute()
     decoded: Decoded = Decoded()
     remote: Remote = Remote()
+    tracking: Tracking = Tracking()
     target: TargetParameters
     pool: PoolParameters
     classes: ClassesParameters = ClassesParameters()

@@ -188,10 +188,14 @@ def _is_as_recorded(path: Path, record: dict[str, Any]) -> bool:
 
 
 def _resolved(name: str, value: Any) -> Any:
-    """A parameter as it counts: ``device: auto`` is the device that it means here; another's numbers differ."""
-    if name == "params:compute" and value.get("device", "auto") == "auto":
-        return {**value, "device": device_found()}
-    return value
+    """A parameter as it counts: ``device: auto`` is the device that it means here; another's numbers differ.
+
+    ``processes`` counts where classifiers are trained, which have it bound, and nowhere else.
+    """
+    if name != "params:compute":
+        return value
+    counted = {key: each for key, each in value.items() if key != "processes"}
+    return {**counted, "device": device_found()} if counted.get("device", "auto") == "auto" else counted
 
 
 def _record_path(path: Path) -> Path:

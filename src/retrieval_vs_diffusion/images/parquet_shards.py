@@ -41,6 +41,9 @@ class ParquetShards:
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self._bytes_kept = 0
 
+    def __reduce__(self) -> tuple[type[ParquetShards], tuple[Sequence[Path], pa.Schema, int]]:
+        return ParquetShards, (self._files, self.schema, self._most_bytes)  # open files and what was read stay here
+
     @property
     def num_rows(self) -> int:
         """Rows in all shards."""
