@@ -85,24 +85,27 @@ def test_one_machine_brings_what_this_process_brings(cluster, web, tmp_path):
     assert 0 < meter.seconds < elapsed  # the actor's work counts, and waiting for it and for its start does not
 
 
-def test_machines_of_a_cluster_keep_a_hosts_limits_together(cluster, second_machine, web, tmp_path):
+def test_machines_of_a_cluster_keep_a_hosts_limits_together(cluster, second_machine, web, tmp_path, monkeypatch):
     def counted(request) -> None:
+        while len(names.processes()) == 1:  # no actor is done before another begins
+            time.sleep(0.05)
         with web.counted_at(request.headers["Host"].partition(":")[0]):
             time.sleep(0.02)
         answer(request, 200, PNG)
 
     port = web.address.rpartition(":")[2]
-    urls = addresses(web, 60, 4, lambda path: redirect(f"http://shared.example:{port}/{path}/there"))
-    for number, host in itertools.product(range(4), range(60)):
+    monkeypatch.setattr("retrieval_vs_diffusion.images.downloads.shares._SMALLEST", 10)
+    urls = addresses(web, 20, 4, lambda path: redirect(f"http://shared.example:{port}/{path}/there"))
+    for number, host in itertools.product(range(4), range(20)):
         web.pages[f"{host}/{number}/there"] = counted
     names = Names(tmp_path / "log")
     with executed_by(RayExecutor(RaySettings(), cluster.address)):
-        found = bring(tmp_path / "there", urls, names, per_host=2)
+        found = bring(tmp_path / "there", urls, names, per_host=2, timeout=60.0)
     assert len(names.processes()) > 1
     assert {each.reason for each in found.values()} == {None}
     assert web.most_at_once_of == {"shared.example": 2}
     assert web.most_of_a_connection == 1  # so there are no more connections than downloads
-    assert sum(web.asked.values()) == 2 * 240
+    assert sum(web.asked.values()) == 2 * 80
     bring(tmp_path / "here", urls, Names(tmp_path / "log here"), per_host=2)
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
