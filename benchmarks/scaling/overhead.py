@@ -63,6 +63,8 @@ def _side_by_side(batches: int, cores: dict[str, int]) -> dict[str, Any]:
         told: dict[str, Any] = {"batches": batches, "load before": round(load, 1)}
         for side in SIDES:
             told[side] = {"core": cores[side], "seconds": seconds[side], "processor seconds": spent.of(side)}
+            by_process = {name: round(seconds, 1) for name, seconds in spent.by_process(side).most_common() if seconds >= 1}
+            told[side]["by process"] = by_process
             told[side] |= json.loads(files[side].read_text())
     _print(told)
     return told
@@ -83,7 +85,7 @@ def _print(told: dict[str, Any]) -> None:
     for name, value in ray.items():
         if isinstance(value, float) and not name.endswith("seconds"):
             print(f"    {name}: {value:.1f} s, {value / ray['seconds']:.1%} of Ray's side")
-    print(flush=True)
+    print(f"    processor seconds of Ray's side: {ray['by process']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,8 @@ class ProcessorSeconds:
 
     def __init__(self, roots: Mapping[str, int]) -> None:
         self._roots = roots
-        self._seen: dict[str, dict[tuple[int, int], float]] = {name: {} for name in roots}
+        # Of each process its number and when it began, to what it is called and its seconds.
+        self._seen: dict[str, dict[tuple[int, int], tuple[str, float]]] = {name: {} for name in roots}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -38,15 +40,22 @@ class ProcessorSeconds:
 
     def of(self, name: str) -> float:
         """Seconds of a root and its descendants, user and system."""
-        return sum(self._seen[name].values())
+        return sum(self.by_process(name).values())
+
+    def by_process(self, name: str) -> Counter[str]:
+        """The same by what the processes are called, the system's 15 letters of it."""
+        counted: Counter[str] = Counter()
+        for called, seconds in self._seen[name].values():
+            counted[called] += seconds
+        return counted
 
     def _watch(self) -> None:
         while not self._over.wait(_EVERY):
             parents, spent = _processes()
             for name, root in self._roots.items():
-                for pid, (started, seconds) in spent.items():
+                for pid, (called, started, seconds) in spent.items():
                     if _descends(pid, root, parents):
-                        self._seen[name][pid, started] = seconds
+                        self._seen[name][pid, started] = called, seconds
 
 
 def _descends(pid: int, root: int, parents: Mapping[int, int]) -> bool:
@@ -55,8 +64,8 @@ def _descends(pid: int, root: int, parents: Mapping[int, int]) -> bool:
     return pid == root
 
 
-def _processes() -> tuple[dict[int, int], dict[int, tuple[int, float]]]:
-    """Of every process its parent, and when it began with the seconds that it has spent."""
+def _processes() -> tuple[dict[int, int], dict[int, tuple[str, int, float]]]:
+    """Of every process its parent; and what it is called, when it began, and the seconds that it has spent."""
     parents, spent = {}, {}
     tick = os.sysconf("SC_CLK_TCK")
     for folder in Path("/proc").iterdir():
@@ -64,9 +73,10 @@ def _processes() -> tuple[dict[int, int], dict[int, tuple[int, float]]]:
             continue
         try:
             # The name stands in brackets and may hold anything.
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            before, _, after = (folder / "stat").read_text().rpartition(")")
         except OSError:  # it has ended
             continue
+        fields, called = after.split(), before.partition("(")[2]
         parents[int(folder.name)] = int(fields[1])
-        spent[int(folder.name)] = int(fields[19]), (int(fields[11]) + int(fields[12])) / tick
+        spent[int(folder.name)] = called, int(fields[19]), (int(fields[11]) + int(fields[12])) / tick
     return parents, spent
