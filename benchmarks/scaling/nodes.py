@@ -69,7 +69,11 @@ def _measured(address: str, nodes: int, units: int, seconds: float) -> dict[str,
     seen = growth(called, made)
     if seen.machines != nodes:
         raise RuntimeError(f"{seen.machines} machines made the units, {nodes} are there")
-    rates = {"start_s": round(seen.start, 1), "steady_per_s": round(seen.steady, 3), "whole_per_s": round(seen.whole, 3)}
+    rates = {
+        "start_s": round(seen.start, 1),
+        "steady_per_s": round(seen.steady, 3),
+        "whole_per_s": round(seen.whole, 3),
+    }
     return {"nodes": nodes, "units": len(made), "seconds_a_unit": seconds, **rates}
 
 

@@ -24,13 +24,14 @@ def draw(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
     ):
         rates = [float(row[column]) for row in rows]
         axes.plot(nodes, rates, "o-", color=colour, label=label, markersize=5)
+        # Those of the upper line stand left above it, those of the lower one right below: both lines stay free.
+        steady = column == "steady_per_s"
+        place: dict[str, Any] = {"xytext": (-7, 7) if steady else (6, -9), "ha": "right" if steady else "left"}
         for number, rate, most in zip(nodes, rates, ideal, strict=True):
-            # Those of the upper line stand left of it, those of the lower one below: the dotted line stays free.
-            steady = column == "steady_per_s"
-            place = {"xytext": (-7, 7) if steady else (0, -14), "ha": "right" if steady else "center"}
-            axes.annotate(f"{rate / most:.0%}", (number, rate), textcoords="offset points", fontsize=8, color=colour, **place)
+            shown = f"{rate / most:.0%}"
+            axes.annotate(shown, (number, rate), textcoords="offset points", fontsize=8, color=colour, **place)
     axes.set_xticks(nodes)
-    axes.set_xlim(0, max(nodes) + 0.5)
+    axes.set_xlim(0, max(nodes) + 0.6)
     axes.set_ylim(0, max(ideal) * 1.12)
     axes.set_xlabel("machines (raylets on one computer)")
     axes.set_ylabel("units a second")

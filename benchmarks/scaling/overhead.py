@@ -63,7 +63,9 @@ def _side_by_side(batches: int, cores: dict[str, int]) -> dict[str, Any]:
         told: dict[str, Any] = {"batches": batches, "load before": round(load, 1)}
         for side in SIDES:
             told[side] = {"core": cores[side], "seconds": seconds[side], "processor seconds": spent.of(side)}
-            by_process = {name: round(seconds, 1) for name, seconds in spent.by_process(side).most_common() if seconds >= 1}
+            by_process = {
+                name: round(seconds, 1) for name, seconds in spent.by_process(side).most_common() if seconds >= 1
+            }
             told[side]["by process"] = by_process
             told[side] |= json.loads(files[side].read_text())
     _print(told)

@@ -72,7 +72,9 @@ def pool_plan(n: int, rates: Rates, hours: float) -> dict[str, str]:
         "or others' in half precision": half.in_bytes(),
         "index that `auto` takes": f"`{factory}`",
         "index: memory, and disk": index.in_bytes() if index.value else "none",
-        "index: core-hours of training lists, of filling": f"{list_training(factory, rates)}, {filling}" if filling else "0",
+        "index: core-hours of training lists, of filling": f"{list_training(factory, rates)}, {filling}"
+        if filling
+        else "0",
         "exact search for 1,000 classes: core-hours": str(searching),
         "reading the vectors once, one disk: hours": str(half / rates["disk_bytes_s"] / _HOUR),
         f"machines, to embed in {hours:.0f} h": (
@@ -143,9 +145,9 @@ def study_plan(added: int, rates: Rates) -> dict[str, str]:
 
 def table(head: Sequence[str], columns: Sequence[Mapping[str, str]]) -> str:
     """Markdown; every column has the same lines."""
-    lines = [" | ".join(head), "|".join("---" for _ in head)]
-    lines += [" | ".join([name, *(column[name] for column in columns)]) for name in columns[0]]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
+    rows = [head, *([name, *(column[name] for column in columns)] for name in columns[0])]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]]) + "\n"
 
 
 if __name__ == "__main__":

@@ -92,9 +92,15 @@ def link_table(folder: Path) -> Measured:
     began = time.process_time()
     dataset.load()
     return {
-        "link_row_bytes": (bytes_in(folder) / number, "bytes on the disk for a link of 70 letters and its caption of as many"),
+        "link_row_bytes": (
+            bytes_in(folder) / number,
+            "bytes on the disk for a link of 70 letters and its caption of as many",
+        ),
         "link_row_write_core_s": (written / number, "core-seconds to write a link's row"),
-        "link_shard_open_core_s": ((time.process_time() - began) / shards, "core-seconds to open a shard of 10,000 links"),
+        "link_shard_open_core_s": (
+            (time.process_time() - began) / shards,
+            "core-seconds to open a shard of 10,000 links",
+        ),
         "link_row_open_bytes": (held / number, "bytes of memory for each link while the table is open"),
         "link_row_look_core_s": (looked / number, "core-seconds a link to find the refused ones"),
     }
@@ -103,9 +109,9 @@ def link_table(folder: Path) -> Measured:
 def generated_image(folder: Path) -> Measured:
     """The bytes of an image of 512 pixels with the detail of photographs, as a row's table holds it."""
     from benchmarks.natural_pictures import natural_pictures
+    from retrieval_vs_diffusion.images.image_stream import ImageStream
     from retrieval_vs_diffusion.images.image_table import image_row
     from retrieval_vs_diffusion.images.image_table_writer import write_shards
-    from retrieval_vs_diffusion.images.image_stream import ImageStream
 
     del folder
     pictures = natural_pictures(64, 512)
@@ -157,7 +163,10 @@ def index(folder: Path) -> Measured:
     made.add(sample)
     spent = time.process_time() - began
     return {
-        "index_add_core_s": (spent / len(sample), "core-seconds to add a vector of 768 to OPQ64_256,IVF1024_HNSW32,PQ64"),
+        "index_add_core_s": (
+            spent / len(sample),
+            "core-seconds to add a vector of 768 to OPQ64_256,IVF1024_HNSW32,PQ64",
+        ),
         "index_vector_bytes": ((_file_bytes(made, folder) - empty) / len(sample), "bytes of that index a vector"),
     }
 
