@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _EMPTY = np.iinfo(np.int64).min  # below the key of every similarity, -inf too
-_LAST = 2**32 - 1  # the highest row that a key can hold
+MOST_ROWS = 2**32
+_LAST = MOST_ROWS - 1  # the highest row that a key can hold
 _LEAST_WAITING = 2**16
 
 
