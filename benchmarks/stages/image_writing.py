@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +19,8 @@ from benchmarks.rows import row
 from retrieval_vs_diffusion.catalog.image_table_dataset import ImageTableDataset
 from retrieval_vs_diffusion.images.image_table import ImageTable, content_hash
 from retrieval_vs_diffusion.models.sampling import Sampling
-from retrieval_vs_diffusion.strategies.recipe import Recipe, generated_rows
+from retrieval_vs_diffusion.strategies.generation import generated_rows
+from retrieval_vs_diffusion.strategies.recipe import Recipe
 from retrieval_vs_diffusion.strategies.source import Surroundings
 from retrieval_vs_diffusion.unfinished import kept_in
 
@@ -68,13 +69,13 @@ def _rows(pictures: list[UInt8[np.ndarray, "s s 3"]]) -> list[dict]:
     )
     recipes = [Recipe(0, number, "a picture", "a picture", number, f"picture/{number}") for number in range(PICTURES)]
 
-    def make(batch: range) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
-        return iter([pictures[number] for number in batch])
+    def draw(chosen: Sequence[Recipe]) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+        return iter([pictures[recipe.number] for recipe in chosen])
 
     surroundings = Surroundings(("picture",), "ready_made", ("benchmark",))
     parents = [None] * PICTURES
     return list(
-        generated_rows(make, recipes, Sampling(batch_size=BATCH), model, surroundings, parents, generator="ready_made")
+        generated_rows(draw, recipes, Sampling(batch_size=BATCH), model, surroundings, parents, generator="ready_made")
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from retrieval_vs_diffusion.comparison.price import Price
+from retrieval_vs_diffusion.executors.settings import RaySettings
 from retrieval_vs_diffusion.images.downloads.settings import Downloads
 from retrieval_vs_diffusion.images.screening import Screening
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
@@ -186,6 +187,8 @@ class Parameters(BaseModel):
     world: str
     only: str | None = None  # strategies to run, joined by +; `all` or null for every one
     workers: Annotated[int, Field(ge=0)] = 0  # steps run side by side; 0 for one a core, 1 with a GPU
+    execution: Literal["local", "ray"] = "local"  # who makes the units of a step: this machine, or a cluster of Ray
+    ray: RaySettings = RaySettings()
     compute: Compute = Compute()
     decoded: Decoded = Decoded()
     target: TargetParameters

@@ -51,6 +51,11 @@ class Section:
         """Whether units are kept at all."""
         return self._folder is not None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where they are, for other processes that keep units of this section; None where nothing is kept."""
+        return self._folder
+
     def find(self, unit: int | str, read: Callable[[Path], T]) -> T | None:
         """A unit as ``read`` reads it; None where there is none, or none that is whole.
 

@@ -42,7 +42,7 @@ def test_the_encoding_is_that_of_the_pipeline_for_the_same_words(diffusion):
         for token, vector in zip(("<r>", "<r>_1", "<b>", "<b>_1"), table.parameter, strict=True):
             row = diffusion.pipeline.tokenizer.convert_tokens_to_ids(token)
             diffusion.pipeline.text_encoder.get_input_embeddings().weight[row] = vector
-    diffusion._prompts.forget()
+    diffusion.prompts.forget()
     assert not torch.allclose(ours[0], stale, atol=1e-3)
     for position, text in enumerate(texts):
         assert torch.allclose(ours[position], diffusion.encode(text), atol=1e-6)

@@ -16,6 +16,7 @@ from kedro.runner.task import Task
 
 from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.execution.claims import Claim, Claims, alone_with
+from retrieval_vs_diffusion.execution.executing import executing
 from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional, path_of
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 from retrieval_vs_diffusion.progress import heartbeat, progress
@@ -46,7 +47,7 @@ class FreshRunner(SequentialRunner):
             UserError: if something that the pipeline starts from is missing or does not hold.
         """
         from retrieval_vs_diffusion.pipeline_registry import whole_study
-        from retrieval_vs_diffusion.world import current_study
+        from retrieval_vs_diffusion.world import current_study, project_root
         from retrieval_vs_diffusion.world_parts import told
 
         self._whole = whole_study(current_study()) + pipeline
@@ -66,7 +67,8 @@ class FreshRunner(SequentialRunner):
         if not stale:
             return {}
         try:
-            return super().run(to_run, catalog, hook_manager, run_id)
+            with executing(current_study().parameters, project_root()):
+                return super().run(to_run, catalog, hook_manager, run_id)
         except _StepsFailedError as failure:
             self._compare_the_others(pipeline, catalog, hook_manager, run_id)
             name, error = next(iter(failure.failed.items()))

@@ -72,6 +72,10 @@ class ImageTable:
         self._table = None if isinstance(table, ParquetShards) else table.cast(SCHEMA)
         self.ledger = dict(ledger or {})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Of shards their places alone, whatever was read of them."""
+        return {**self.__dict__, "_table": None if self._shards is not None else self._table}
+
     @property
     def table(self) -> pa.Table:
         """All rows in memory."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +41,10 @@ class ParquetShards:
         self._groups, self._starts = groups, np.asarray(starts)
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self._bytes_kept = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As another process opens them, which sees the files at the same place."""
+        return {**self.__dict__, "_open": {}, "_kept": OrderedDict(), "_bytes_kept": 0}
 
     @property
     def num_rows(self) -> int:

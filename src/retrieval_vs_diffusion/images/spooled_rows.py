@@ -91,6 +91,10 @@ class _InOrder(ParquetShards):
         super().__init__([Path(folder.name, _FILE)], SCHEMA, _BYTES_KEPT)
         self._folder, self._order = folder, order
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The file goes with the process that made it."""
+        return {**super().__getstate__(), "_folder": None}
+
     @property
     def num_rows(self) -> int:
         return len(self._order)

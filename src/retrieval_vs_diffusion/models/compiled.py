@@ -40,6 +40,10 @@ class CompiledDenoiser:
         self._backend = backend
         self._made: tuple[int, Callable[..., Any]] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What was compiled stays in its process."""
+        return {**self.__dict__, "_made": None}
+
     @contextmanager
     def instead_of(self, module: torch.nn.Module) -> Iterator[None]:
         """Have a module run compiled while the context is open.

@@ -80,10 +80,12 @@ class CostMeter:
         self._cost: Cost | None = None
         self._started = 0.0
         self._peak: int | None = None
+        self._elsewhere, self._waited = Cost(), 0.0
 
     def __enter__(self) -> CostMeter:
         """Start measuring; what was measured before is forgotten."""
         self._cost = self._peak = None
+        self._elsewhere, self._waited = Cost(), 0.0
         if self._on_cuda:
             import torch
 
@@ -103,9 +105,9 @@ class CostMeter:
                 torch.cuda.synchronize(self.device)
                 self._write_down_peaks()
         finally:
-            seconds = time.perf_counter() - self._started
+            seconds = time.perf_counter() - self._started - self._waited
             self._open.remove(self)
-            self._cost = Cost(seconds, seconds if self._on_cuda else 0.0, self._peak)
+            self._cost = Cost(seconds, seconds if self._on_cuda else 0.0, self._peak) + self._elsewhere
 
     @property
     def seconds(self) -> float:
@@ -134,13 +136,13 @@ class CostMeter:
 
     def so_far(self) -> Cost:
         """The cost until now, while the context is open; work that a GPU still has queued is not waited for."""
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self._started - self._waited
         peak = self._peak
         if self._on_cuda:
             import torch
 
             peak = _larger(peak, torch.cuda.max_memory_allocated(self.device))
-        return Cost(seconds, seconds if self._on_cuda else 0.0, peak)
+        return Cost(seconds, seconds if self._on_cuda else 0.0, peak) + self._elsewhere
 
     @property
     def _on_cuda(self) -> bool:
@@ -152,6 +154,18 @@ class CostMeter:
         for meter in self._open:
             if meter._on_cuda:
                 meter._peak = _larger(meter._peak, torch.cuda.max_memory_allocated(meter.device))
+
+
+def spent_elsewhere(cost: Cost, waited: float) -> None:
+    """Tell the open meters what other processes spent on the work that is measured.
+
+    Args:
+        cost: of the others; it is added.
+        waited: seconds for which this process did nothing but wait for them; they are taken off.
+    """
+    for meter in CostMeter._open:
+        meter._elsewhere += cost
+        meter._waited += waited
 
 
 def _larger(one: int | None, other: int | None) -> int | None:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 
 from retrieval_vs_diffusion.images.square import square
+from retrieval_vs_diffusion.models.bare_pipeline import bare
 from retrieval_vs_diffusion.models.compiled import CompiledDenoiser
 from retrieval_vs_diffusion.models.diffusion_families import family_of_pipeline
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
@@ -52,6 +53,9 @@ class Diffusion:
         offload: ``model`` or ``sequential``: what of it a GPU holds at a time; None for everything.
         compiled: what the denoiser runs as while images are sampled; None for as it is.
 
+    Attributes:
+        prompts: encodes them, each once.
+
     Raises:
         UserError: if no family is known for the pipeline.
     """
@@ -71,7 +75,7 @@ class Diffusion:
         self.device = device
         self._offload, self._compiled = offload, compiled
         self._placement = Placement(pipeline, device, offload)
-        self._prompts = PromptEncoder(pipeline, self.family, checkpoint, device)
+        self.prompts = PromptEncoder(pipeline, self.family, checkpoint, device)
         self._fitting: dict[tuple[type, int, int], SmallerBatches] = {}
         self._to_pixels = GeneratedPixels(checkpoint)
 
@@ -79,6 +83,12 @@ class Diffusion:
         """The same pipeline on another device."""
         tell_where_left_out(device, self._offload)
         return Diffusion(self.pipeline, self.checkpoint, device, self._offload, self._compiled)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As another process makes it again, with the prompts that are encoded; meters stay here."""
+        with self._placement.whole(self.pipeline):
+            pipeline = bare(self.pipeline)
+        return _arrived, ((pipeline, self.checkpoint, self.device, self._offload, self._compiled), self.prompts.encoded)
 
     @property
     def image_size(self) -> int:
@@ -92,7 +102,7 @@ class Diffusion:
             UserError: if the family's prompts are more than one matrix.
         """
         self.family.check_learns("conditioning vectors and fine-tuned denoisers", self.checkpoint)
-        return self._prompts.encode(prompt)["prompt_embeds"]
+        return self.prompts.encode(prompt)["prompt_embeds"]
 
     def add_words(self, words: Mapping[str, Float[torch.Tensor, "v d"]]) -> None:
         """Teach the text encoder pseudo-words of one or more vectors (Gal et al. 2022).
@@ -107,7 +117,7 @@ class Diffusion:
         with self._placement.whole(self.pipeline):
             # All at once: each call makes the whole table of embeddings anew.
             self.pipeline.load_textual_inversion([{word: vectors.to(self.device)} for word, vectors in words.items()])
-        self._prompts.forget()
+        self.prompts.forget()
 
     def add_low_rank_weights(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Merge LoRA weights, as diffusers saves them, into the UNet (Hu et al. 2021; arXiv 2106.09685).
@@ -211,7 +221,7 @@ class Diffusion:
     ) -> dict[str, Any]:
         shown = [self._shown(conditions[index]) for index in batch]
         if sampling.guidance_scale > 1:
-            away = self._prompts.away_from(sampling.negative_prompt)
+            away = self.prompts.away_from(sampling.negative_prompt)
             shown = [{**each, **{f"negative_{name}": value for name, value in away.items()}} for each in shown]
         return {
             **{name: torch.stack([each[name] for each in shown]) for name in shown[0]},
@@ -224,7 +234,7 @@ class Diffusion:
 
     def _shown(self, condition: Condition) -> Encoded:
         if isinstance(condition, str):
-            return self._prompts.encode(condition)
+            return self.prompts.encode(condition)
         self.family.check_learns("conditions in place of prompts", self.checkpoint)
         width = self.pipeline.unet.config.cross_attention_dim
         check_width("a condition has vectors", condition.shape[-1], width, self.checkpoint)
@@ -234,6 +244,12 @@ class Diffusion:
         """Make a pipeline ready to sample."""
         pipeline.scheduler = make_scheduler(sampling.scheduler, self.pipeline.scheduler.config, self.checkpoint)
         self._placement.use(pipeline)
+
+
+def _arrived(made_of: tuple[Any, ...], encoded: Mapping[str, Encoded]) -> Diffusion:
+    diffusion = Diffusion(*made_of)
+    diffusion.prompts.encoded.update(encoded)
+    return diffusion
 
 
 def _batches(n: int, batch_size: int, description: str | None) -> Iterator[list[int]]:

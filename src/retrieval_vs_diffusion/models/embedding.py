@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +12,15 @@ import torch
 from jaxtyping import Float
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.executors.executor import executor
+from retrieval_vs_diffusion.executors.units import Unit, Work
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.pool import LINKS
 from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.embedding_ahead import EmbeddingAhead
 from retrieval_vs_diffusion.models.embeddings import Embeddings, EmbeddingStream, embeddings_of_files
-from retrieval_vs_diffusion.progress import progress
-from retrieval_vs_diffusion.unfinished import unfinished
+from retrieval_vs_diffusion.unfinished import Section, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,16 +46,43 @@ def embed_table(images: ImageTable, clip: Clip) -> Embeddings | EmbeddingStream:
 
 def _batches(images: ImageTable, clip: Clip) -> Iterator[Float[np.ndarray, "_ d"]]:
     """Each batch is a unit of unfinished work: a run that was killed goes on after the last whole one."""
-    kept = unfinished().section("embedded")
     starts = range(0, len(images), _AT_ONCE)
-    with EmbeddingAhead(images, clip, _AT_ONCE) as ahead:
-        for number, start in enumerate(progress(starts, "embedding images (batches)")):
-            key = f"{clip.name}, images {start} and on of {len(images)}"
-            vectors = kept.find(number, partial(read_checkpoint, key=key))
-            if vectors is None:
-                vectors = torch.from_numpy(ahead.vectors(start))
-                kept.keep(number, partial(write_checkpoint, state=vectors, key=key))
-            yield vectors.numpy()
+    units = [
+        Unit(number, f"{clip.name}, images {start} and on of {len(images)}", start)
+        for number, start in enumerate(starts)
+    ]
+    kept = unfinished().section("embedded")
+    return executor().run(Embedding(images, clip, _AT_ONCE), units, kept, "embedding images (batches)")
+
+
+class Embedding(Work[Float[np.ndarray, "_ d"]]):
+    """Embeds a table by units of so many rows.
+
+    Args:
+        images: of any size; a unit takes the number of its first one.
+        clip: embeds them.
+        at_once: images of a unit.
+    """
+
+    def __init__(self, images: ImageTable, clip: Clip, at_once: int) -> None:
+        self._images, self._clip, self._at_once = images, clip, at_once
+
+    @property
+    def device(self) -> torch.device:
+        """CLIP's."""
+        return self._clip.device
+
+    def make(self, units: Iterable[Unit], kept: Section) -> Generator[Float[np.ndarray, "_ d"], None, None]:
+        """Vectors of each unit's images; the next unit is begun while one is waited for."""
+        with EmbeddingAhead(self._images, self._clip, self._at_once) as ahead:
+            for unit in units:
+                vectors = torch.from_numpy(ahead.vectors(unit.takes))
+                kept.keep(unit.number, partial(write_checkpoint, state=vectors, key=unit.key))
+                yield vectors.numpy()
+
+    def read(self, path: Path, unit: Unit) -> Float[np.ndarray, "_ d"]:
+        """The vectors of a unit."""
+        return read_checkpoint(path, unit.key).numpy()
 
 
 def _given(ledger: Mapping[str, object], clip: Clip) -> Embeddings:

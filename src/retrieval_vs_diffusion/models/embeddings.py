@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from retrieval_vs_diffusion.models.cost_meter import CostMeter
 from retrieval_vs_diffusion.models.sharded_vectors import ShardedVectors
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 
@@ -111,9 +111,9 @@ class EmbeddingStream:
     def __iter__(self) -> Iterator[Float[np.ndarray, "_ d"]]:
         batches = iter(self._batches)
         while True:
-            started = time.perf_counter()
-            batch = next(batches, None)
-            self.seconds += time.perf_counter() - started
+            with CostMeter("cpu") as meter:
+                batch = next(batches, None)
+            self.seconds += meter.seconds
             if batch is None:
                 return
             yield batch

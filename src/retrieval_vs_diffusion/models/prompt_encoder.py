@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
 from retrieval_vs_diffusion.models.added_words import AddedWords
 from retrieval_vs_diffusion.models.diffusion_families.family import Encoded
+from retrieval_vs_diffusion.models.sampling import Sampling
 
 logger = logging.getLogger(__name__)
 
@@ -21,22 +23,32 @@ class PromptEncoder:
         family: knows how, as ``family_of_pipeline`` gives it.
         checkpoint: the model's name, for messages.
         device: where the result is to be.
+
+    Attributes:
+        encoded: what was encoded, by prompt.
     """
 
     def __init__(self, pipeline: Any, family: Any, checkpoint: str, device: torch.device) -> None:
         self._pipeline, self._family = pipeline, family
         pipeline.maybe_convert_prompt = AddedWords()
         self._checkpoint, self._device = checkpoint, device
-        self._encoded: dict[str, Encoded] = {}
+        self.encoded: dict[str, Encoded] = {}
         self._told_of_cut = False
 
     @torch.no_grad()
     def encode(self, prompt: str) -> Encoded:
         """One prompt alone, whatever else is encoded: its numbers do not depend on its company."""
-        if prompt not in self._encoded:
+        if prompt not in self.encoded:
             self._tell_if_cut(prompt)
-            self._encoded[prompt] = self._family.encode(self._pipeline, prompt, self._device)
-        return self._encoded[prompt]
+            self.encoded[prompt] = self._family.encode(self._pipeline, prompt, self._device)
+        return self.encoded[prompt]
+
+    def encode_all(self, prompts: Iterable[str], sampling: Sampling) -> None:
+        """Encode prompts, and what guidance leads away from, before they are asked for."""
+        if sampling.guidance_scale > 1:
+            self.away_from(sampling.negative_prompt)
+        for prompt in prompts:
+            self.encode(prompt)
 
     def away_from(self, negative_prompt: str | None) -> Encoded:
         """What guidance leads away from: a prompt, or none as the family has it."""
@@ -46,7 +58,7 @@ class PromptEncoder:
 
     def forget(self) -> None:
         """Encode everything again, as the text encoder has changed."""
-        self._encoded.clear()
+        self.encoded.clear()
 
     def _tell_if_cut(self, prompt: str) -> None:
         """Warn of the first prompt that is longer than what the text encoder reads."""

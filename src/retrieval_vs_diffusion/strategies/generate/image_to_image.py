@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import field
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from pydantic import Field
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.generation import generated_rows
 from retrieval_vs_diffusion.strategies.prompts import Templates
-from retrieval_vs_diffusion.strategies.recipe import generated_rows, recipes, sampling_of
+from retrieval_vs_diffusion.strategies.recipe import Recipe, recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.images.image_table import ImageTable
+    from retrieval_vs_diffusion.models.diffusion import Diffusion
 
 
 @part
@@ -68,19 +73,38 @@ class ImageToImage:
         members = {label: np.flatnonzero(labels == label) for label in wanted}
         possible = {label: count for label, count in wanted.items() if len(members[label])}
         todo = recipes(self.prompts, possible, first, surroundings)
-        parents = [int(members[each.label][each.number % len(members[each.label])]) for each in todo]
-
-        def make(batch: range) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            chosen = [todo[position] for position in batch]
-            return diffusion.image_to_image(
-                [each.condition for each in chosen],
-                [codec.decode(data) for data in starts.take([parents[position] for position in batch]).encoded()],
-                self.strength,
-                [each.seed for each in chosen],
-                sampling,
-            )
-
+        draw = _Drawn(diffusion, sampling, self.strength, starts, members)
         known = starts.column("image_id")
-        ids = [known[parent] for parent in parents]
+        ids = [known[draw.start(each)] for each in todo]
         how = {"generator": "image_to_image", "strength": self.strength}
-        yield from generated_rows(make, todo, sampling, diffusion, surroundings, ids, **how)
+        yield from generated_rows(draw, todo, sampling, diffusion, surroundings, ids, **how)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Images of recipes, in their order, each made from an image of its class.
+
+    Args:
+        members: rows of ``starts`` of each class.
+    """
+
+    diffusion: Diffusion
+    sampling: Sampling
+    strength: float
+    starts: ImageTable
+    members: Mapping[int, Int[np.ndarray, " n"]]
+
+    def start(self, recipe: Recipe) -> int:
+        """The row of the image that one is made from."""
+        rows = self.members[recipe.label]
+        return int(rows[recipe.number % len(rows)])
+
+    def __call__(self, chosen: Sequence[Recipe]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        starts = self.starts.take([self.start(each) for each in chosen])
+        return self.diffusion.image_to_image(
+            [each.condition for each in chosen],
+            [codec.decode(data) for data in starts.encoded()],
+            self.strength,
+            [each.seed for each in chosen],
+            self.sampling,
+        )

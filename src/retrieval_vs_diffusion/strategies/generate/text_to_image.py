@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,9 +12,13 @@ from jaxtyping import UInt8
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.strategies import prompts
+from retrieval_vs_diffusion.strategies.generation import generated_rows
 from retrieval_vs_diffusion.strategies.prompts import Templates
-from retrieval_vs_diffusion.strategies.recipe import generated_rows, recipes, sampling_of
+from retrieval_vs_diffusion.strategies.recipe import Recipe, recipes, sampling_of
 from retrieval_vs_diffusion.strategies.source import Surroundings
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.models.diffusion import Diffusion
 
 
 @part
@@ -46,11 +50,18 @@ class TextToImage:
         """Yield one image for each class and number asked for."""
         diffusion, sampling = surroundings.resources["diffusion"], sampling_of(self.sampling, surroundings)
         todo = recipes(self.prompts, wanted, first, surroundings)
-
-        def make(batch: range) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-            chosen = [todo[position] for position in batch]
-            conditions, seeds = [each.condition for each in chosen], [each.seed for each in chosen]
-            return diffusion.text_to_image(conditions, seeds, sampling)
-
         parents = [None] * len(todo)
-        yield from generated_rows(make, todo, sampling, diffusion, surroundings, parents, generator="text_to_image")
+        draw = _Drawn(diffusion, sampling)
+        yield from generated_rows(draw, todo, sampling, diffusion, surroundings, parents, generator="text_to_image")
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Images of recipes, in their order."""
+
+    diffusion: Diffusion
+    sampling: Sampling
+
+    def __call__(self, chosen: Sequence[Recipe]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        conditions, seeds = [each.condition for each in chosen], [each.seed for each in chosen]
+        return self.diffusion.text_to_image(conditions, seeds, self.sampling)

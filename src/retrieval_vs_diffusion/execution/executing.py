@@ -1,0 +1,39 @@
+"""Which executor a run's steps have."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrieval_vs_diffusion.executors.executor import executed_by
+
+if TYPE_CHECKING:
+    from retrieval_vs_diffusion.parameters import Parameters
+
+
+@contextlib.contextmanager
+def executing(parameters: Parameters, root: Path) -> Iterator[None]:
+    """Have the steps inside executed as ``execution`` says; worker processes that are forked inside inherit it.
+
+    Args:
+        parameters: of the world.
+        root: the project's folder.
+
+    Raises:
+        UserError: if Ray is asked for and is not installed, or cannot be started here.
+    """
+    if parameters.execution == "local":
+        yield
+        return
+    from retrieval_vs_diffusion.executors.ray_cluster import disconnect, own_cluster
+    from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
+
+    settings = parameters.ray
+    cluster = own_cluster(settings) if settings.address is None else contextlib.nullcontext(settings.address)
+    with cluster as address, executed_by(RayExecutor(settings, address, root / "data")):
+        try:
+            yield
+        finally:
+            disconnect()

@@ -1,0 +1,1 @@
+"""Who makes the units of a step: this process, or the actors of a Ray cluster."""

@@ -1,0 +1,166 @@
+"""A connection to a Ray cluster: one that is there, or one of this machine alone that lives as long as the run."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.util import Finalize
+from typing import Any
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.executors.settings import RaySettings
+
+_SECONDS = 10.0  # that a cluster has to answer
+_SECONDS_TO_START = 120.0
+_MISSING = "execution: ray needs Ray, which is not installed; `pip install 'retrieval_vs_diffusion[ray]'` will do"
+# Read by Ray when it is imported, and by what it starts.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # else its workers yield to everything else on the machine
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of the lines that Ray's own processes write to our terminal
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
+    "RAY_TQDM": "0",
+}
+# Ray turns 127.0.0.1 into the machine's outer address, and listens on all of them, unless it may not form clusters.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+
+def load_ray() -> Any:
+    """Ray with Ray Data, silent but for errors.
+
+    Raises:
+        UserError: if it is not installed.
+    """
+    import logging
+
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise UserError(_MISSING) from error
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return ray
+
+
+@contextlib.contextmanager
+def own_cluster(settings: RaySettings) -> Iterator[str]:
+    """A cluster of this machine alone, which listens on loopback and asks for a token; gives its address.
+
+    It is a process of its own: worker processes that are forked here connect to it, and none inherits Ray's threads.
+    """
+    os.environ.update(own_environment())  # before Ray is imported, which reads them then
+    if importlib.util.find_spec("ray") is None:
+        raise UserError(_MISSING)
+    folder = tempfile.mkdtemp(prefix="rvd-ray-", dir=tempfile.gettempdir())  # short: sockets lie in it
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", __name__, json.dumps({**settings.model_dump(), "folder": folder})],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is ours: what works in the cluster ends when we close it
+    )
+    try:
+        yield _address_of(process)
+    finally:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            process.communicate(timeout=_SECONDS_TO_START)  # closes its input, at whose end it stops
+        process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@functools.cache
+def own_environment() -> dict[str, str]:
+    """For this process and what it starts; the token is made once, as Ray reads it once."""
+    return {**_LOOPBACK, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _address_of(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout is not None  # noqa: S101  (a pipe)
+    line = process.stdout.readline().decode().strip()
+    if not line:
+        said = process.communicate()[1].decode(errors="replace").strip().splitlines()
+        raise UserError(
+            f"Ray does not start here ({said[-1] if said else 'no reason given'}); execution: local will do"
+        )
+    return line
+
+
+def connect(settings: RaySettings, address: str) -> Any:
+    """Connect this process; returns Ray.
+
+    Args:
+        address: host:port, or ``auto``.
+
+    Raises:
+        UserError: if no cluster is there, or one of another version of Ray or Python.
+    """
+    ray = load_ray()
+    if ray.is_initialized():
+        return ray
+    if address != "auto":
+        _check_reachable(address)
+    try:
+        ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        if "ersion mismatch" in said:
+            raise UserError(
+                f"ray.address: the cluster at {address} is of other versions: {said}; install those here"
+            ) from error
+        raise UserError(f"ray.address: no cluster of Ray can be used at {address} ({said[:300]}); {_START}") from error
+    # At the end of a forked worker too, where what atexit was told is not called.
+    Finalize(None, disconnect, exitpriority=10)
+    return ray
+
+
+def disconnect() -> None:
+    """End this process's connection, if it has one."""
+    ray = sys.modules.get("ray")
+    if ray is not None and ray.is_initialized():
+        ray.shutdown()
+
+
+_START = "start one with `ray start --head`, or set ray.address to null for one on this machine alone"
+
+
+def _check_reachable(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise UserError(f'ray.address: found "{address}"; host:port, auto or null will do')
+    try:
+        socket.create_connection((host, int(port)), _SECONDS).close()
+    except OSError as error:
+        raise UserError(f"ray.address: no cluster answers at {address} ({error}); {_START}") from error
+
+
+def _start(settings: dict[str, Any]) -> None:
+    """What the cluster's own process does: start it, tell its address, and stop it at the end of the input."""
+    ray = load_ray()
+    ray.init(
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=settings["folder"],
+        object_store_memory=int(settings["object_store_gb"] * 1e9),
+        log_to_driver=False,
+        configure_logging=False,
+    )
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    _start(json.loads(sys.argv[1]))

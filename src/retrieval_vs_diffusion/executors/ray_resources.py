@@ -1,0 +1,65 @@
+"""How many actors a cluster gets, and what each of them holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.executors.settings import RaySettings
+
+
+@dataclass(frozen=True)
+class Actors:
+    """A number of actors, with the processors that each of them is given."""
+
+    number: int
+    cpus: float
+    gpus: float
+
+
+def actors_for(nodes: Sequence[Mapping[str, Any]], settings: RaySettings, threads: int, device: str) -> Actors:
+    """As many actors as the living machines have room for, and one CPU of all stays free.
+
+    Actors that hold every CPU starve what else Ray has to run, and the job hangs (ray issue 44687).
+
+    Args:
+        nodes: as ``ray.nodes()`` tells of them.
+        settings: what each actor is given.
+        threads: of torch, in each actor.
+        device: where the models run.
+
+    Raises:
+        UserError: if no machine has what one actor is to have.
+
+    Example:
+        >>> two = [{"Alive": True, "Resources": {"CPU": 2.0}}] * 2
+        >>> actors_for(two, RaySettings(), threads=1, device="cpu")
+        Actors(number=3, cpus=1, gpus=0)
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+    total = sum(machine.get("CPU", 0) for machine in machines)
+    largest = max((machine.get("CPU", 0) for machine in machines), default=0)
+    gpus = settings.gpus_per_actor
+    if gpus is None:
+        gpus = 1 if device.startswith("cuda") else 0
+    cpus = settings.cpus_per_actor
+    if cpus is None:
+        cpus = min(threads, largest)
+    _check("cpus_per_actor", cpus, largest)
+    _check("gpus_per_actor", gpus, max((machine.get("GPU", 0) for machine in machines), default=0))
+    room = [_fits(machine, cpus, gpus) for machine in machines]
+    number = min(sum(room), int((total - 1) // cpus))
+    if number < 1:  # one machine of few CPUs: an actor may hold all but one, or half of one
+        number, cpus = 1, max(total - 1, total / 2)
+    return Actors(min(number, settings.most_actors or number), cpus, gpus)
+
+
+def _fits(machine: Mapping[str, float], cpus: float, gpus: float) -> int:
+    return int(min(machine.get("CPU", 0) // cpus, machine.get("GPU", 0) // gpus if gpus else float("inf")))
+
+
+def _check(name: str, asked: float, largest: float) -> None:
+    if asked > largest:
+        raise UserError(f"ray.{name}: found {asked:g}, and the largest machine of the cluster has {largest:g}")
