@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.executors.executor import make_missing
 from retrieval_vs_diffusion.executors.units import Unit, Work
 from retrieval_vs_diffusion.models.cost_meter import Cost, CostMeter
@@ -26,12 +28,14 @@ class Report:
     """What an actor did of what it was sent.
 
     Args:
+        maker: the machine and process of the actor.
         made: numbers of the units that are there now.
         cost: of making them.
         error: what ended it; None where all are made.
         lines: what was logged: logger, level and text.
     """
 
+    maker: str
     made: Sequence[int]
     cost: Cost
     error: Exception | None = None
@@ -79,11 +83,12 @@ class UnitMaker:
             cost = meter.cost(self._counted() - before)
         except Exception as raised:
             error = raised
-        return pickle.dumps(Report(made, cost, error and _sendable(error), self._lines.taken()))
+        maker = f"{socket.gethostname()}:{os.getpid()}"
+        return pickle.dumps(Report(maker, made, cost, error and _sendable(error), self._lines.taken()))
 
     def _ready(self) -> Work[Any]:
         if self._work is None:
-            import ray
+            import ray  # here: the driver imports this module before Ray's settings are made
 
             token = self._folder / TOKEN
             if not token.is_file() or token.read_text() != self._token:
@@ -125,7 +130,8 @@ class _Lines(logging.Handler):
 
 def _sendable(error: Exception) -> Exception:
     """The error where pickle can bring it over, with the actor's traceback as a note; else its words."""
-    error.add_note("".join(traceback.format_exception(error)))
+    if not isinstance(error, UserError):
+        error.add_note("".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  (what was pickled just now)
     except Exception:

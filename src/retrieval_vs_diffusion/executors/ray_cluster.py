@@ -9,10 +9,12 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from multiprocessing.util import Finalize
 from typing import Any
@@ -27,9 +29,8 @@ _MISSING = "execution: ray needs Ray, which is not installed; `pip install 'retr
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # else its workers yield to everything else on the machine
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of the lines that Ray's own processes write to our terminal
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
-    "RAY_TQDM": "0",
+    "RAY_BACKEND_LOG_LEVEL": "error",  # of what Ray's own processes say
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # of each death a page comes to our terminal; we tell of them ourselves
 }
 # Ray turns 127.0.0.1 into the machine's outer address, and listens on all of them, unless it may not form clusters.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
@@ -64,7 +65,9 @@ def own_cluster(settings: RaySettings) -> Iterator[str]:
     os.environ.update(own_environment())  # before Ray is imported, which reads them then
     if importlib.util.find_spec("ray") is None:
         raise UserError(_MISSING)
-    folder = tempfile.mkdtemp(prefix="rvd-ray-", dir=tempfile.gettempdir())  # short: sockets lie in it
+    temporary = tempfile.gettempdir()
+    # A socket's path may have 107 characters, of which Ray needs 62.
+    folder = tempfile.mkdtemp(prefix="ray-", dir=temporary if len(temporary) < 30 else "/tmp")  # noqa: S108
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", __name__, json.dumps({**settings.model_dump(), "folder": folder})],
         stdin=subprocess.PIPE,
@@ -113,7 +116,8 @@ def connect(settings: RaySettings, address: str) -> Any:
     if address != "auto":
         _check_reachable(address)
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
+        with _own_signals():
+            ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())
         if "ersion mismatch" in said:
@@ -126,6 +130,17 @@ def connect(settings: RaySettings, address: str) -> Any:
     return ray
 
 
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what this process does at SIGTERM, which Ray replaces: tracking and locks are ended by it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def disconnect() -> None:
     """End this process's connection, if it has one."""
     ray = sys.modules.get("ray")
@@ -133,6 +148,9 @@ def disconnect() -> None:
         ray.shutdown()
 
 
+# A cluster's head speaks HTTP/2, in which both sides begin with a frame of settings. Ray itself would wait for minutes.
+_SETTINGS = b"\x04"
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 _START = "start one with `ray start --head`, or set ray.address to null for one on this machine alone"
 
 
@@ -141,7 +159,11 @@ def _check_reachable(address: str) -> None:
     if not host or not port.isdigit():
         raise UserError(f'ray.address: found "{address}"; host:port, auto or null will do')
     try:
-        socket.create_connection((host, int(port)), _SECONDS).close()
+        with socket.create_connection((host, int(port)), _SECONDS) as asked:
+            asked.settimeout(_SECONDS)
+            asked.sendall(_HELLO)
+            if asked.recv(9)[3:4] != _SETTINGS:
+                raise ConnectionError("what answers is no cluster of Ray")
     except OSError as error:
         raise UserError(f"ray.address: no cluster answers at {address} ({error}); {_START}") from error
 

@@ -17,14 +17,17 @@ from typing import Any, TypeVar
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.executors.ray_actor import TOKEN, FolderNotSharedError, Report, UnitMaker
 from retrieval_vs_diffusion.executors.ray_cluster import connect
-from retrieval_vs_diffusion.executors.ray_resources import Actors, actors_for
+from retrieval_vs_diffusion.executors.ray_resources import actors_for
 from retrieval_vs_diffusion.executors.settings import RaySettings
 from retrieval_vs_diffusion.executors.units import Unit, Work
 from retrieval_vs_diffusion.models.cost_meter import spent_elsewhere
 from retrieval_vs_diffusion.progress import progress
 from retrieval_vs_diffusion.unfinished import Section
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
+_SHARE = "the project's data folder must be on a file system that all machines of the cluster share"
+_SECONDS_BETWEEN_LOOKS = (0.1, 1.0, 5.0, 30.0)
 _MOST_IN_A_TASK = 16  # units
 _TASKS_AN_ACTOR = 4  # at least, so that no actor ends long before the others
 _RESTARTS = 3  # of an actor, until the run ends
@@ -73,18 +76,13 @@ class RayExecutor:
         rest = units[position:]
         if not rest:
             return
+        work.before_leaving(rest)
         made: set[int] = set()
         with contextlib.closing(self._reports(work, rest, kept)) as reports:
             for unit in rest:
                 while unit.number not in made:
                     made.update(self._next(reports, kept))
-                value = kept.find(unit.number, partial(work.read, unit=unit))
-                if value is None:
-                    raise UserError(
-                        f"{kept.folder}: a worker of Ray says that it kept unit {unit.number}, and it is not here; the "
-                        "project's data folder must be on a file system that all machines of the cluster share"
-                    )
-                yield value
+                yield _arrived(work, unit, kept)
 
     def _next(self, reports: Iterator[Report], kept: Section) -> Sequence[int]:
         """Wait for the next task that is done; what it cost counts, and not the waiting."""
@@ -95,10 +93,7 @@ class RayExecutor:
         for name, level, text in report.lines:
             logging.getLogger(name).log(level, "%s", text)
         if isinstance(report.error, FolderNotSharedError):
-            raise UserError(
-                f"{kept.folder}: the worker of Ray at {report.error} does not see this folder; the project's data "
-                "folder must be on a file system that all machines of the cluster share"
-            )
+            raise UserError(f"{kept.folder}: the worker of Ray at {report.error} does not see this folder; {_SHARE}")
         if report.error is not None:
             raise report.error
         return report.made
@@ -110,7 +105,8 @@ class RayExecutor:
         actors = actors_for(ray.nodes(), self._settings, torch.get_num_threads(), str(work.device))
         size = max(1, min(_MOST_IN_A_TASK, len(units) // (_TASKS_AN_ACTOR * actors.number)))
         tasks = [pickle.dumps(list(units[at : at + size])) for at in range(0, len(units), size)]
-        work.before_leaving(units)
+        number = min(actors.number, len(tasks))
+        logger.info("%d actors of Ray, each of %g CPUs and %g GPUs", number, actors.cpus, actors.gpus)
         reference = ray.put(work)
         token = _marked(kept)
         with warnings.catch_warnings():
@@ -119,17 +115,37 @@ class RayExecutor:
                 UnitMaker,
                 fn_constructor_args=([reference], str(kept.folder), token, torch.get_num_threads()),
                 batch_size=1,
-                **_how(ray, actors, len(tasks)),
+                compute=ray.data.ActorPoolStrategy(min_size=1, max_size=number, initial_size=number),
+                num_cpus=actors.cpus,
+                num_gpus=actors.gpus,
+                max_restarts=_RESTARTS,  # a task is tried as long as its actor comes back
             )
         context = made.context
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
+        makers: set[str] = set()
         try:
             for batch in made.iter_batches(batch_size=None, prefetch_batches=0):
-                for report in batch["report"]:
-                    yield pickle.loads(report)  # noqa: S301  (our own actors')
+                for pickled in batch["report"]:
+                    report = pickle.loads(pickled)  # noqa: S301  (our own actors')
+                    makers.add(report.maker)
+                    if len(makers) > number:
+                        number += 1
+                        logger.warning("An actor of Ray died, or its machine; another one, %s, goes on", report.maker)
+                    yield report
         except ray.exceptions.RayError as error:
             raise UserError(_told(error)) from error
+
+
+def _arrived(work: Work[T], unit: Unit, kept: Section) -> T:
+    """What a unit gave that an actor has kept; a file system over the network may show it some seconds later."""
+    for seconds in (*_SECONDS_BETWEEN_LOOKS, None):
+        value = kept.find(unit.number, partial(work.read, unit=unit))
+        if value is not None:
+            return value
+        if seconds is not None:
+            time.sleep(seconds)
+    raise UserError(f"{kept.folder}: a worker of Ray has kept unit {unit.number}, and it is not here; {_SHARE}")
 
 
 def _marked(kept: Section) -> str:
@@ -139,17 +155,6 @@ def _marked(kept: Section) -> str:
     token = secrets.token_hex(16)
     (kept.folder / TOKEN).write_text(token)
     return token
-
-
-def _how(ray: Any, actors: Actors, tasks: int) -> dict[str, Any]:
-    number = min(actors.number, tasks)
-    return {
-        "compute": ray.data.ActorPoolStrategy(min_size=1, max_size=number, initial_size=number),
-        "num_cpus": actors.cpus,
-        "num_gpus": actors.gpus,
-        # A task is tried as long as its actor comes back: a machine's death alone takes many tries, until it is noticed.
-        "max_restarts": _RESTARTS,
-    }
 
 
 def _told(error: Exception) -> str:
