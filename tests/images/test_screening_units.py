@@ -36,7 +36,7 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
             made["image"]["bytes"] = b""
         if each % 19 == 0:
             made |= image_row(np.full((16, 16, 3), 9, np.uint8), str(each))
-        yield {"image_id": str(each), "refused": "dead: 404"} if each % 11 == 0 else made
+        yield {**made, "image": None, "refused": "dead: 404"} if each % 11 == 0 else made
 
 
 class Elsewhere:
