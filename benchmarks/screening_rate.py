@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/screening_rate.py [--images 3072 --side 512 --protected 60000 --actors 1 2]
 
-Pieces of the two photographs that come with scikit-learn, as JPEGs; as all show the same, nearly each has ten candidates,
-the most that are compared: real pools have fewer. Ends with 1 if verdicts differ.
+256 pieces of one of the photographs that come with scikit-learn, as JPEGs, each many times: a duplicate is looked at like
+any other. Protected are pieces of the other photograph. Ends with 1 if verdicts differ.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from retrieval_vs_diffusion.images.look import look_at
 from retrieval_vs_diffusion.images.screening import Gate, Screening
 from retrieval_vs_diffusion.unfinished import kept_in
 
+DISTINCT = 256
+
 
 def main() -> None:
     """Make the images, judge them, and print a line a way."""
@@ -36,9 +38,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--actors", type=int, nargs="*", default=[1, 2])
     asked = parser.parse_args()
-    pictures = natural_pictures(asked.images, asked.side)
-    rows = [image_row(picture, str(number)) for number, picture in enumerate(pictures)]
-    pieces = natural_pictures(asked.protected, 64, seed=1)
+    drawn = [image_row(picture, "drawn") for picture in natural_pictures(2 * DISTINCT, asked.side)[::2]]
+    rows = [{**drawn[number % DISTINCT], "image_id": str(number)} for number in range(asked.images)]
+    pieces = natural_pictures(2 * asked.protected, 64, seed=1)[1::2]
     frame = pd.DataFrame(
         [
             {"image_id": str(at), "part": "val", "picture": grey_picture(each).tobytes()}

@@ -7,6 +7,7 @@ import pytest
 from retrieval_vs_diffusion.comparison import leaks
 from retrieval_vs_diffusion.comparison.leaks import check_planted_leaks
 from retrieval_vs_diffusion.executors.executor import executed_by
+from retrieval_vs_diffusion.executors.ray_actor import TOKEN
 from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
 from retrieval_vs_diffusion.executors.settings import RaySettings
 from retrieval_vs_diffusion.images import screening_units
@@ -29,7 +30,8 @@ def test_rows_are_judged_on_two_machines_as_here(pool, target, cluster, second_m
     assert sum(each is not None and each.startswith("leak") for each in here) >= 10
     with executed_by(RayExecutor(RaySettings(most_actors=2), cluster.address)), kept_in(tmp_path / "step" / "f"):
         assert Gate(SETTINGS, protected).judge(rows) == here
-    assert len(list((tmp_path / "step" / "f" / "looked_0").iterdir())) > 4  # units, and the folder's token
+    for section in ("looked_0", "compared_0"):
+        assert (tmp_path / "step" / "f" / section / TOKEN).exists()  # made elsewhere
 
 
 def test_a_whole_pool_is_checked_on_one_machine_as_here(pool, target, cluster, monkeypatch, tmp_path):
@@ -37,5 +39,6 @@ def test_a_whole_pool_is_checked_on_one_machine_as_here(pool, target, cluster, m
     protected = fingerprint(target.val, target.test)
     here = check_planted_leaks(pool, protected, SETTINGS)
     assert (here["planted"], here["found"]) == (10, 10)
-    with executed_by(RayExecutor(RaySettings(most_actors=1), cluster.address, tmp_path)):
+    with executed_by(RayExecutor(RaySettings(most_actors=1), cluster.address)), kept_in(tmp_path / "step" / "f"):
         assert check_planted_leaks(pool, protected, SETTINGS) == here
+    assert (tmp_path / "step" / "f" / "leaks_0" / TOKEN).exists()  # made elsewhere

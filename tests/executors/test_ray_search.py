@@ -11,6 +11,7 @@ import pytest
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.executors.executor import executed_by
+from retrieval_vs_diffusion.executors.ray_actor import TOKEN
 from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
 from retrieval_vs_diffusion.executors.settings import RaySettings
 from retrieval_vs_diffusion.models import sharded_search
@@ -61,7 +62,7 @@ def test_two_machines_find_it_and_a_run_that_goes_on_asks_nobody(index, cluster,
     step = tmp_path / "step" / "f"
     with executed_by(RayExecutor(RaySettings(most_actors=2), cluster.address)), kept_in(step):
         assert same(index.search(QUERIES, 900), here)
-    (kept,) = (path for path in (step / "searched_0").iterdir() if path.name != "shared.token")
+    (kept,) = (path for path in (step / "searched_0").iterdir() if path.name != TOKEN)
     assert kept.name.startswith("all.")  # what units found is gone
     with executed_by(RayExecutor(RaySettings(), "127.0.0.1:1")), kept_in(step):
         assert same(index.search(QUERIES, 900), here)

@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.executors.executor import LocalExecutor, executed_by
 from retrieval_vs_diffusion.images import screening_units
 from retrieval_vs_diffusion.images.copies.copy_index import CopyIndex
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.images.look import look_at
 from retrieval_vs_diffusion.images.screening import Gate, Screening, fingerprint, reason_of
 from retrieval_vs_diffusion.unfinished import kept_in
 
@@ -40,10 +41,13 @@ def rows(number: int) -> Iterator[dict[str, Any]]:
 
 
 class Elsewhere:
-    """An executor that is not the local one, and has units made as that does."""
+    """An executor that is not the local one, has units made as that does, and remembers what it was asked for."""
+
+    def __init__(self):
+        self.described = []
 
     def run(self, work, units, kept, description):
-        self.described = {*getattr(self, "described", ()), description}
+        self.described.append(description)
         yield from LocalExecutor().run(work, units, kept, description)
 
 
@@ -64,36 +68,43 @@ def searched_together(monkeypatch) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("few", [0, 10_000])
-def test_each_row_is_judged_as_it_is_while_rows_come(few, searched_together, monkeypatch, tmp_path):
-    monkeypatch.setattr(screening_units, "FEW", few)
+def test_each_row_is_judged_as_it_is_while_rows_come(searched_together, monkeypatch, tmp_path):
+    monkeypatch.setattr(screening_units, "FEW", 0)
     monkeypatch.setattr(screening_units, "_BYTES_A_PORTION", 100_000)  # some hundred rows
     here = judged(1400)
     together = list(searched_together)
-    assert together[:-1] == [512] * (len(together) - 1)
+    assert together[:2] == [512, 512]
     assert len(together) == 3
-    elsewhere = Elsewhere()
+    decoded = []
+    monkeypatch.setattr(screening_units, "look_at", lambda data: decoded.append(data) or look_at(data))
     for _ in ("made", "kept"):
-        with executed_by(elsewhere), kept_in(tmp_path / "step" / "f"):
+        with executed_by(Elsewhere()), kept_in(tmp_path / "step" / "f"):
             assert judged(1400) == here
+    assert len(decoded) == 1400 - 128  # 0, 11, ..., 1397 are dead; and each once
     assert searched_together == 2 * together  # in the same groups, and once
-    assert bool(getattr(elsewhere, "described", ())) == (few == 0)
-    assert {reason and reason_of(reason) for _, reason in here} == {
-        None,
-        "black",
-        "broken",
-        "dead",
-        "duplicate",
-        "leak",
-    }
+    reasons = {reason and reason_of(reason) for _, reason in here}
+    assert reasons == {None, "black", "broken", "dead", "duplicate", "leak"}
     assert not list((tmp_path / "step" / "f").glob("screened_*"))  # the rows' files
 
 
+@pytest.mark.parametrize(("few", "asked"), [(60, 2), (61, 0)])
+def test_few_rows_are_looked_at_here(few, asked, monkeypatch, tmp_path):
+    monkeypatch.setattr(screening_units, "FEW", few)
+    elsewhere = Elsewhere()
+    with executed_by(elsewhere), kept_in(tmp_path / "step" / "f"):
+        there = judged(60)
+    assert there == judged(60)
+    assert len(elsewhere.described) == asked  # looking and comparing
+
+
 def test_where_nothing_is_kept_and_where_there_are_no_rows(tmp_path):
-    with executed_by(Elsewhere()):
-        assert judged(60) == judged(60)
+    elsewhere = Elsewhere()
+    with executed_by(elsewhere):
+        there = judged(60)
         with kept_in(tmp_path / "step" / "f"):
             assert list(gate().judged([])) == []
+    assert there == judged(60)
+    assert not elsewhere.described
 
 
 def test_rows_come_back_whole(tmp_path):
