@@ -1,9 +1,9 @@
-"""The ``kedro`` command with a clock around every step's own function, in whichever process it runs.
+"""The ``kedro`` command with a clock around every step's own work, in whichever process it runs.
 
     python -m benchmarks.timed_run LEDGER run [what `kedro run` takes]
 
-Nothing of the project is changed: Kedro's ``Node.run`` and Python's loading of modules are timed from outside. LEDGER
-gets a JSON line a step: its name, process, when its function began and ended (seconds of the system's monotonic clock,
+Nothing of the project is changed: Kedro's ``Node.run``, embeddings that a step gives out as a stream and makes while
+they are saved, and Python's loading of modules are timed from outside. LEDGER gets a JSON line a step: its name, process, when its function began and ended (seconds of the system's monotonic clock,
 which all processes share) and for how many of these it loaded modules; and at the end one of the main process.
 """
 
@@ -26,6 +26,7 @@ def main(ledger: Path, arguments: list[str]) -> None:
     """Run ``kedro`` with arguments, writing down what its steps took."""
     time_imports()
     time_steps(ledger)
+    time_streams(ledger)
     owner = os.getpid()
     at_first_fork: list[float] = []
 
@@ -75,12 +76,34 @@ def time_steps(ledger: Path) -> None:
         try:
             return run(node, *inputs, **named)
         finally:
-            ended = time.monotonic()
-            loaded = getattr(_of_thread, "seconds", 0.0) - loaded_before
-            step = {"step": node.name, "process": os.getpid(), "began": started, "ended": ended, "loaded": loaded}
-            _write(ledger, step)
+            _write_step(ledger, node.name, started, loaded_before)
 
     Node.run = timed  # type: ignore[method-assign]
+
+
+def time_streams(ledger: Path) -> None:
+    """Write down when each batch of embeddings was made: it is a step's work, done when its output is saved."""
+    from retrieval_vs_diffusion.models.embeddings import EmbeddingStream
+
+    batches = EmbeddingStream.__iter__
+
+    def timed(stream: EmbeddingStream) -> Any:
+        source = batches(stream)
+        while True:
+            started, loaded_before = time.monotonic(), getattr(_of_thread, "seconds", 0.0)
+            batch = next(source, None)
+            _write_step(ledger, "embedding", started, loaded_before)
+            if batch is None:
+                return
+            yield batch
+
+    EmbeddingStream.__iter__ = timed  # type: ignore[method-assign]
+
+
+def _write_step(ledger: Path, name: str, started: float, loaded_before: float) -> None:
+    loaded = getattr(_of_thread, "seconds", 0.0) - loaded_before
+    step = {"step": name, "process": os.getpid(), "began": started, "ended": time.monotonic(), "loaded": loaded}
+    _write(ledger, step)
 
 
 def _write(ledger: Path, line: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import copy
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -132,6 +133,33 @@ def diffusion(pipeline, device):
     from retrieval_vs_diffusion.models.diffusion import Diffusion
 
     return Diffusion(pipeline, "tiny", device)
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """The address of an S3 server on this machine; the environment leads to it."""
+    from tests.remote.s3_server import s3_server
+
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def bucket(s3):
+    """A bucket for the tests of a file."""
+    from tests.remote.s3_server import new_bucket
+
+    return new_bucket(s3)
+
+
+@pytest.fixture
+def remote_cache(tmp_path):
+    """An empty folder in which copies of remote files are kept, and nothing known of what stores hold."""
+    from retrieval_vs_diffusion.remote.settings import Remote, use
+
+    use(Remote(folder=str(tmp_path / "remote-cache")), Path("/"))
+    yield tmp_path / "remote-cache"
+    use(Remote(folder=str(tmp_path / "unused")), Path("/"))
 
 
 @pytest.fixture(scope="module")

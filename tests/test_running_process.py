@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 
+from retrieval_vs_diffusion import running_process
 from retrieval_vs_diffusion.running_process import RunningProcess
+from tests.elsewhere import HOST, start_elsewhere
 
 _SLEEPER = """
 import sys, time
@@ -73,4 +76,29 @@ def _fork_and_wait(folder, saying):
 def test_a_name_that_was_never_there_does_not_live(tmp_path):
     asking = RunningProcess(tmp_path)
     assert not asking.lives("elsewhere-1-abcdef")
+    asking.end()
+
+
+def test_a_process_of_another_host_lives_though_none_of_its_number_does_here(tmp_path):
+    asking = RunningProcess(tmp_path)
+    other, name = start_elsewhere(_SLEEPER, tmp_path)
+    assert name.startswith(f"{HOST}-1-")
+    assert asking.lives(name)
+    other.kill()
+    other.wait()
+    until = time.monotonic() + 20  # the kernel ends a namespace a moment after its first process
+    while asking.lives(name) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not asking.lives(name)
+    asking.end()
+
+
+def test_where_a_file_system_keeps_no_locks_nobody_is_taken_for_dead(tmp_path, monkeypatch):
+    def unsupported(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(running_process.fcntl, "lockf", unsupported)
+    asking = RunningProcess(tmp_path)
+    (tmp_path / "elsewhere-1-abcdef").touch()
+    assert asking.lives("elsewhere-1-abcdef")
     asking.end()

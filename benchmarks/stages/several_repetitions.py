@@ -37,11 +37,24 @@ STEPS = (
     150  # half of the base world's, for the time of the row; with 30, starting the workers is more than half of ours
 )
 RECIPE = ClassifierTraining(model="small_convnet", steps=STEPS, smallest_crop_area=0.8)  # the base world's else
+# Half of its work in smaller pieces, of which two threads make less.
+TINY = RECIPE.model_copy(update={"model": "tiny_convnet"})
 NAMES = [str(digit) for digit in range(10)]
 
 
 @row("several_repetitions", "one-after-the-other", at_least=1.3)
-def measure(folder: Path) -> Measured:
+def small(folder: Path) -> Measured:
+    """The base world's network."""
+    return _measured(folder, RECIPE)
+
+
+@row("extra_several_repetitions_tiny_convnet", "one-after-the-other")
+def tiny(folder: Path) -> Measured:
+    """One convolution a scale."""
+    return _measured(folder, TINY)
+
+
+def _measured(folder: Path, recipe: ClassifierTraining) -> Measured:
     """The same trainings with the same seeds; on our side through worker processes and artifacts on the disk."""
     logging.disable(logging.INFO)  # how far each training is
     reservoir, val = _digits()
@@ -50,17 +63,17 @@ def measure(folder: Path) -> Measured:
     made, found = itertools.count(), {}
     # In a process of its own, so that ours forks from one in which nothing was trained, as a run does.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as other:
-        other.submit(_one_after_the_other, folder, 1, 1).result()  # it imports
+        other.submit(_one_after_the_other, folder, recipe, 1, 1).result()  # it imports
 
         def ours() -> None:
-            found["ours"] = _side_by_side(folder, folder / f"run-{next(made)}")
+            found["ours"] = _side_by_side(folder, recipe, folder / f"run-{next(made)}")
 
         def theirs() -> float:
-            seconds, found["theirs"] = other.submit(_one_after_the_other, folder, None, REPETITIONS).result()
+            seconds, found["theirs"] = other.submit(_one_after_the_other, folder, recipe, None, REPETITIONS).result()
             return seconds
 
         measured = interleaved(ours, theirs, repeats=REPEATS, warm_up=False)
-        of_one_thread, found["one thread"] = other.submit(_one_after_the_other, folder, 1, REPETITIONS).result()
+        of_one_thread, found["one thread"] = other.submit(_one_after_the_other, folder, recipe, 1, REPETITIONS).result()
     torch.set_num_threads(1)
     found["ours"] = [_described(each, val) for each in found["ours"]]
     same_bits = all(
@@ -73,7 +86,7 @@ def measure(folder: Path) -> Measured:
         float(np.mean([each["said"] == labels for each in found[side]])) for side in ("ours", "theirs")
     )
     work = (
-        f"{REPETITIONS} trainings of small_convnet at 16 pixels, {STEPS} steps of {RECIPE.batch_size}, "
+        f"{REPETITIONS} trainings of {recipe.model} at 16 pixels, {STEPS} steps of {recipe.batch_size}, "
         f"{number_of_workers(0)} side by side with a thread each; one after the other with a thread takes {of_one_thread:.3g} s"
     )
     measured = Measured(measured.ours, measured.theirs, work=work)
@@ -96,7 +109,7 @@ def _digits() -> tuple[ImageTable, ImageTable]:
     return ImageTable.from_rows(parts[0]), ImageTable.from_rows(parts[1])
 
 
-def _fixed(repetition: int) -> dict[str, Any]:
+def _fixed(recipe: ClassifierTraining, repetition: int) -> dict[str, Any]:
     """What the pipeline binds of a training."""
     return {
         "mix": "share",
@@ -109,12 +122,12 @@ def _fixed(repetition: int) -> dict[str, Any]:
         "added_per_original": None,
         "originals_per_class": [PER_CLASS] * 10,
         "class_names": NAMES,
-        "recipe": RECIPE.model_dump(),
+        "recipe": recipe.model_dump(),
         "compute": {"device": "cpu", "threads": 1},
     }
 
 
-def _side_by_side(folder: Path, made: Path) -> list[Any]:
+def _side_by_side(folder: Path, recipe: ClassifierTraining, made: Path) -> list[Any]:
     """As a run does it: every training a node, whose inputs and outputs are artifacts."""
     datasets: dict[str, Any] = {name: ImageTableDataset(filepath=str(folder / name)) for name in ("reservoir", "val")}
     nodes = []
@@ -124,7 +137,9 @@ def _side_by_side(folder: Path, made: Path) -> list[Any]:
         datasets[outputs[1]] = CSVDataset(filepath=str(made / f"{repetition}.csv"), save_args={"index": False})
         datasets[outputs[2]] = JSONDataset(filepath=str(made / f"{repetition}.json"))
         inputs = {"reservoir": "reservoir", "val": "val"}
-        nodes.append(Node(bound(train_classifier, **_fixed(repetition)), inputs, outputs, name=f"train_{repetition}"))
+        nodes.append(
+            Node(bound(train_classifier, **_fixed(recipe, repetition)), inputs, outputs, name=f"train_{repetition}")
+        )
     pipeline, catalog = Pipeline(nodes), DataCatalog(datasets)
     for _, outcome in run_side_by_side(pipeline, catalog, number_of_workers(0), Claims(Freshness(pipeline, catalog))):
         if isinstance(outcome, Exception):
@@ -133,12 +148,13 @@ def _side_by_side(folder: Path, made: Path) -> list[Any]:
 
 
 def _one_after_the_other(
-    folder: Path, threads: int | None, repetitions: int
+    folder: Path, recipe: ClassifierTraining, threads: int | None, repetitions: int
 ) -> tuple[float, list[dict[str, np.ndarray]]]:
     """The same trainings in this process; returns their seconds too.
 
     Args:
         folder: where the images are.
+        recipe: of the training.
         threads: of torch; None for as many as it takes by itself.
         repetitions: how many.
     """
@@ -148,7 +164,7 @@ def _one_after_the_other(
     reservoir, val = (ImageTableDataset(filepath=str(folder / name)) for name in ("reservoir", "val"))
     started = time.perf_counter()
     trained = [
-        train_classifier(**{**_fixed(repetition), **fixed}, reservoir=reservoir.load(), val=val.load())[0]
+        train_classifier(**{**_fixed(recipe, repetition), **fixed}, reservoir=reservoir.load(), val=val.load())[0]
         for repetition in range(repetitions)
     ]
     seconds = time.perf_counter() - started

@@ -163,7 +163,7 @@ def _recorded() -> Iterator[list[np.ndarray]]:
                 asked.append(batch.numpy())
             super().ask(batch, drawn)
 
-    with mock.patch("retrieval_vs_diffusion.training.fit.BatchesAhead", Recorded):
+    with mock.patch("retrieval_vs_diffusion.training.training_loop.BatchesAhead", Recorded):
         yield asked
 
 

@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.running_process import RunningProcess
 
 Key = tuple[str, int]  # strategy and repetition
 PROCESS = "process"  # the tag that names who works on a run
+PROJECT = "project"  # the tag that names whose a run on a server is
 FAILURE = "failure"  # the tag that says why a run failed
 
 
@@ -118,9 +119,17 @@ def mark_failed(client: MlflowClient, run: str, reason: str) -> None:
     client.set_terminated(run, "FAILED")
 
 
-def mark_what_died(client: MlflowClient, experiment: str, process: RunningProcess) -> None:
-    """Mark as FAILED what RUNNING runs of processes that are no more left behind, of whatever comparison."""
-    for run in search(client, experiment, "attributes.status = 'RUNNING'"):
+def mark_what_died(client: MlflowClient, experiment: str, process: RunningProcess, project: str | None = None) -> None:
+    """Mark as FAILED what RUNNING runs of processes that are no more left behind, of whatever comparison.
+
+    Args:
+        client: of the database or server.
+        experiment: its id.
+        process: this process; whether another lives is known of those of the same folder alone.
+        project: that folder's name on a server, where runs of others are too.
+    """
+    own = f" and tags.{PROJECT} = '{project}'" if project else ""
+    for run in search(client, experiment, f"attributes.status = 'RUNNING'{own}"):
         name: Any = run.data.tags.get(PROCESS)
         if name and name != process.name and not process.lives(name):
             reason = f"the process that worked on it died ({name})"

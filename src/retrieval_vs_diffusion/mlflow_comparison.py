@@ -11,9 +11,18 @@ from kedro.io import DataCatalog
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
+from retrieval_vs_diffusion.execution.claims import alone_with
 from retrieval_vs_diffusion.execution.freshness import path_of
 from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
-from retrieval_vs_diffusion.mlflow_children import FAILURE, PROCESS, Children, Key, mark_failed, mark_what_died
+from retrieval_vs_diffusion.mlflow_children import (
+    FAILURE,
+    PROCESS,
+    PROJECT,
+    Children,
+    Key,
+    mark_failed,
+    mark_what_died,
+)
 from retrieval_vs_diffusion.mlflow_figures import (
     comparison_figures,
     index_figures,
@@ -22,11 +31,12 @@ from retrieval_vs_diffusion.mlflow_figures import (
     training_curves,
 )
 from retrieval_vs_diffusion.mlflow_notes import comparison_name, comparison_note, repetition_note
-from retrieval_vs_diffusion.mlflow_store import NOTE, open_experiment, parameters_of, search, write
+from retrieval_vs_diffusion.mlflow_store import NOTE, name_of, open_experiment, parameters_of, search, write
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.running_process import RunningProcess
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.tracking import DATABASE
+from retrieval_vs_diffusion.tracking_server import RemoteTracking
 from retrieval_vs_diffusion.tracking_state import (
     DATA,
     NOT_PROTOCOL,
@@ -41,10 +51,11 @@ _CONTEXTS = {"target": "train, validation and test", "pool": "retrieval"}
 
 
 class MlflowComparison:
-    """Runs in the project's ``mlflow.db``.
+    """Runs in the project's ``mlflow.db``, or on a server.
 
     Args:
         project: the project's folder.
+        server: None for the project's own database.
         study: strategies and repetitions.
         compared: which comparison it is.
         catalog: where target and pool stand.
@@ -52,16 +63,25 @@ class MlflowComparison:
     """
 
     def __init__(
-        self, project: Path, study: Study, compared: Compared, catalog: DataCatalog, given: Mapping[str, Any]
+        self,
+        project: Path,
+        server: RemoteTracking | None,
+        study: Study,
+        compared: Compared,
+        catalog: DataCatalog,
+        given: Mapping[str, Any],
     ) -> None:
         self._study, self._compared = study, compared
-        self._client, self._experiment = open_experiment(project)
+        self._client, self._experiment = open_experiment(project, server)
         self._process = RunningProcess(project / f"{DATABASE}.running")
-        mark_what_died(self._client, self._experiment, self._process)
         world = study.parameters.world
         self._tags = {"comparison": compared.key, "data_digest": compared.data_digest, "world": world}
+        if server is not None:
+            self._tags[PROJECT] = name_of(project)
+        mark_what_died(self._client, self._experiment, self._process, self._tags.get(PROJECT))
         self._inputs = [_input(world, name, digest, catalog) for name, digest in compared.data.items()]
-        self._parent = self._find_parent() or self._start_parent(given)
+        with alone_with(project / DATABASE, "opening the comparison in MLflow"):  # so that jobs make it once
+            self._parent = self._find_parent() or self._start_parent(given)
         parent = self._parent.info.run_id
         self._children = Children(self._client, self._experiment, parent, self._tags, self._process)
         self._at_work = False
@@ -96,8 +116,13 @@ class MlflowComparison:
 
     def log_report(self, catalog: DataCatalog) -> None:
         """Attach the reporting layer to the parent run and write its figures, where they are new."""
+        place = Path(str(path_of(catalog[REPORTED[0]])))
+        with alone_with(place.with_name("comparison"), "writing the report to MLflow"):  # nobody writes it anew now
+            self._log_report(catalog)
+
+    def _log_report(self, catalog: DataCatalog) -> None:
         run, now = self._parent.info.run_id, report_digest(catalog)
-        if self._parent.data.tags.get("reported") == now:
+        if self._client.get_run(run).data.tags.get("reported") == now:
             return
         self._begin()
         leaderboard, summary = (catalog[f"comparison.{name}"].load() for name in ("leaderboard", "summary"))
@@ -136,6 +161,10 @@ class MlflowComparison:
                 self._client.set_terminated(run.run_id, "FINISHED")
         self._process.end()
 
+    def abandon(self) -> None:
+        """MLflow cannot be written to: whoever can next marks as failed what is open."""
+        self._process.end()
+
     def _begin(self) -> None:
         """Show that the comparison is worked on, from the first thing that is written."""
         if not self._at_work:
@@ -145,7 +174,13 @@ class MlflowComparison:
 
     def _find_parent(self) -> Run | None:
         condition = f"tags.comparison = '{self._compared.key}' and tags.role = 'comparison'"
-        return next(iter(search(self._client, self._experiment, condition)), None)
+        if PROJECT in self._tags:
+            condition += f" and tags.{PROJECT} = '{self._tags[PROJECT]}'"
+        found = search(self._client, self._experiment, condition)
+        for run in found:
+            if not run.data.params:  # its making broke off, or its answer was lost and it was made twice
+                self._client.delete_run(run.info.run_id)
+        return next((run for run in found if run.data.params), None)
 
     def _start_parent(self, given: Mapping[str, Any]) -> Run:
         counted = {name: value for name, value in given.items() if name not in NOT_PROTOCOL}

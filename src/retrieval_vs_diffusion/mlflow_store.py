@@ -1,4 +1,4 @@
-"""The project's MLflow database: opening, searching, and writing what it can hold."""
+"""The project's MLflow database, or a server's: opening, searching, and writing what it can hold."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import math
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from retrieval_vs_diffusion.atomic import clear_partial, replacing
 from retrieval_vs_diffusion.execution.claims import alone_with
+from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
+from retrieval_vs_diffusion.tracking_server import RemoteTracking
 
 # It says that it makes a database, on the stream of errors.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -36,12 +40,15 @@ fractions of one, seconds and bytes.
 """
 
 
-def open_experiment(project: Path) -> tuple[MlflowClient, str]:
-    """A client of the project's ``mlflow.db``, and the experiment's id; made where it is not there.
+def open_experiment(project: Path, server: RemoteTracking | None = None) -> tuple[MlflowClient, str]:
+    """A client of a server, or of the project's ``mlflow.db``, and the experiment's id; made where it is not there.
 
     The database is made whole by one run: MLflow makes its tables one after the other, and refuses for ever what it
     finds half-made, by a run that was killed or one that works beside this one.
     """
+    if server is not None:
+        client = MlflowClient(server.address)
+        return client, _on_server(client, project)
     database = project / DATABASE
     with alone_with(database, "opening MLflow's database"):
         clear_partial(database)
@@ -51,6 +58,31 @@ def open_experiment(project: Path) -> tuple[MlflowClient, str]:
         client = MlflowClient(f"sqlite:///{database}")
         experiment = client.get_experiment_by_name(EXPERIMENT)
         return client, experiment.experiment_id if experiment is not None else _create_experiment(client, project)
+
+
+def _on_server(client: MlflowClient, project: Path) -> str:
+    with alone_with(project / DATABASE, "opening MLflow's experiment"):
+        if (found := client.get_experiment_by_name(EXPERIMENT)) is not None:
+            return found.experiment_id
+        try:
+            return _create_experiment(client)
+        except MlflowException as error:  # another project's run was quicker
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return client.get_experiment_by_name(EXPERIMENT).experiment_id
+
+
+def name_of(project: Path) -> str:
+    """A short name of a project's folder on a server, where runs of others are too; a copy of it has another.
+
+    Paths are not asked: machines that share a folder may see it under different ones.
+    """
+    place = project / f"{DATABASE}.project"
+    with alone_with(place, "naming the project"):
+        if not place.exists():
+            with replacing(place) as partial:
+                partial.write_text(secrets.token_hex(16))
+    return digest(place.read_text(), place.stat().st_ino)[:12]
 
 
 @contextlib.contextmanager
@@ -70,10 +102,11 @@ def _in_memory_first() -> Iterator[None]:
         event.remove(Engine, "connect", leave_it)
 
 
-def _create_experiment(client: MlflowClient, project: Path) -> str:
+def _create_experiment(client: MlflowClient, project: Path | None = None) -> str:
+    """Make the experiment, with artifacts beside the project's own database, or where a server has them."""
     # Runs come first in the UI, not traces.
     tags = {"mlflow.experimentKind": "custom_model_development", NOTE: _ABOUT}
-    return client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri(), tags)
+    return client.create_experiment(EXPERIMENT, (project / "mlartifacts").as_uri() if project else None, tags)
 
 
 def search(client: MlflowClient, experiment: str, condition: str) -> list[Run]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from retrieval_vs_diffusion.comparison.price import Price
 from retrieval_vs_diffusion.executors.settings import RaySettings
@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.images.screening import Screening
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
 from retrieval_vs_diffusion.models.sampling import Sampling
 from retrieval_vs_diffusion.planning.settings import Plan
+from retrieval_vs_diffusion.remote.settings import Remote
 from retrieval_vs_diffusion.training.pretraining.settings import Pretraining
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -36,6 +37,7 @@ class Compute(BaseModel):
 
     device: str = "auto"  # CUDA, else MPS, else the CPU; or one of them by name
     threads: Annotated[int, Field(ge=0)] = 1  # of torch on the CPU, in each worker; 0 for all
+    processes: Annotated[int, Field(ge=0)] = 1  # that train one classifier together; 0 for one on each GPU
 
 
 class Decoded(BaseModel):
@@ -45,6 +47,15 @@ class Decoded(BaseModel):
 
     folder: str = "data/05_model_input/decoded-images"
     at_most_gb: Annotated[float, Field(ge=0)] = 100.0  # those that were not used for longest are removed; 0 for none
+
+
+class Tracking(BaseModel):
+    """Where MLflow's runs are written to; no result depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # A server's address, which may hold a password; null for MLFLOW_TRACKING_URI, or else the project's mlflow.db.
+    uri: SecretStr | None = None
 
 
 class TargetParameters(BaseModel):
@@ -191,6 +202,8 @@ class Parameters(BaseModel):
     ray: RaySettings = RaySettings()
     compute: Compute = Compute()
     decoded: Decoded = Decoded()
+    remote: Remote = Remote()
+    tracking: Tracking = Tracking()
     target: TargetParameters
     pool: PoolParameters
     classes: ClassesParameters = ClassesParameters()

@@ -1,11 +1,12 @@
 """Whether a process that left a name somewhere still lives.
 
-A process id alone does not tell: another process may have it by now. A lock does, for the system takes it
-back however the process ends.
+A process id alone does not tell: another process may have it by now, and on another machine it says nothing. A lock
+does, for the system takes it back however the process ends; on a folder that machines share, their file server does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -28,8 +29,9 @@ class RunningProcess:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         file = (folder / self.name).open("w")
-        # Not flock: that lock would pass to forked workers, and live on in them when this process is killed.
-        fcntl.lockf(file, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a file system without locks: nobody there is taken for dead
+            # Not flock: that lock would pass to forked workers, and live on in them when this process is killed.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _own[folder / self.name] = file
 
     def lives(self, name: str) -> bool:
@@ -41,6 +43,8 @@ class RunningProcess:
             file = place.open("r+")
         except FileNotFoundError:
             return False
+        except OSError:  # another user's, who may not be asked
+            return True
         with file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,8 @@ from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.images.target import SubsetDraw
 from retrieval_vs_diffusion.parameters import Parameters, Purpose, Repetitions
 from retrieval_vs_diffusion.parts import build_part, describe
+from retrieval_vs_diffusion.remote.address import is_remote
+from retrieval_vs_diffusion.remote.remote_path import as_path
 from retrieval_vs_diffusion.seeds import derive_seed
 from retrieval_vs_diffusion.strategies.class_table import ClassTable, read_class_table
 from retrieval_vs_diffusion.strategies.composition import Strategy, parse_strategy
@@ -96,6 +98,18 @@ class Study:
         return strategy.added_per_original or self.parameters.added_per_original
 
 
+def check_parameters(parameters: Mapping[str, Any]) -> Parameters:
+    """A world's parameters, each by itself.
+
+    Raises:
+        UserError: one line that names the key, what was found and what would do.
+    """
+    try:
+        return Parameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        raise UserError(describe(error, "parameters", Parameters)) from error
+
+
 def read_study(parameters: Mapping[str, Any], root: Path | None = None) -> Study:
     """Check a world's parameters and build what they describe.
 
@@ -106,12 +120,14 @@ def read_study(parameters: Mapping[str, Any], root: Path | None = None) -> Study
     Raises:
         UserError: one line that names the key, what was found and what would do.
     """
-    try:
-        checked = Parameters.model_validate(dict(parameters))
-    except ValidationError as error:
-        raise UserError(describe(error, "parameters", Parameters)) from error
+    checked = check_parameters(parameters)
     table = checked.classes.path
-    return build_study(checked, read_class_table((root or Path()) / table) if table else ClassTable())
+    return build_study(checked, read_class_table(_from(root, table)) if table else ClassTable())
+
+
+def _from(root: Path | None, written: str) -> Path:
+    """A path that counts from the project's folder; an address in a store stands alone."""
+    return as_path(written) if is_remote(written) else (root or Path()) / written
 
 
 def build_study(checked: Parameters, class_table: ClassTable) -> Study:

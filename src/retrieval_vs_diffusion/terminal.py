@@ -19,6 +19,7 @@ from rich.table import Table
 from retrieval_vs_diffusion.execution.freshness import path_of
 from retrieval_vs_diffusion.export_terminal import print_export
 from retrieval_vs_diffusion.plan_terminal import print_plan
+from retrieval_vs_diffusion.tracking import current_server
 from retrieval_vs_diffusion.world import current_study
 from retrieval_vs_diffusion.world_parts import told
 
@@ -72,9 +73,10 @@ class LeaderboardHook:
         console.print()
         report = Path(str(path_of(catalog["comparison.report"])))
         shown = report.relative_to(self._project) if report.is_relative_to(self._project) else report
+        server = current_server(self._project)
         for what, command in (
             ("the report", f"open {shown} in a browser"),
-            ("every run", "mlflow ui"),
+            ("every run", f"open {server.address} in a browser" if server else "mlflow ui"),
             ("the graph", "kedro viz run"),
         ):
             console.print(f"  {what:<11} [cyan]{escape(command)}[/]", soft_wrap=True, highlight=False)

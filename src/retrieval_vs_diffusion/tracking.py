@@ -1,7 +1,7 @@
 """MLflow: a parent run for each comparison, a child for each strategy and repetition.
 
-What is tracked is read from the artifacts, so a run that was interrupted, or a database that was
-deleted, is made up for by the next run. Nodes know nothing of it.
+What is tracked is read from the artifacts, so a run that was interrupted, a database that was deleted, or a
+server that was not there, is made up for by the next run. Nodes know nothing of it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kedro.pipeline.node import Node
 from retrieval_vs_diffusion.errors import find_user_error
 from retrieval_vs_diffusion.interruption import Interruption
 from retrieval_vs_diffusion.progress import heartbeat
+from retrieval_vs_diffusion.tracking_server import RemoteTracking, server_of
 
 logger = logging.getLogger(__name__)
 EXPERIMENT = "retrieval_vs_diffusion"
@@ -37,6 +38,7 @@ class TrackingHook:
     def __init__(self) -> None:
         self._interruption = Interruption(self._fail)
         self._project = Path()
+        self._server: RemoteTracking | None = None
         self._tracker: Any = None
         self._waiting: list[str] = []
         self._reported = False
@@ -49,9 +51,18 @@ class TrackingHook:
 
     @hook_impl
     def before_pipeline_run(self) -> None:
-        """Nothing waits at the start, and what an interrupted run in this process (a notebook's) left is ended."""
+        """Nothing waits at the start, and what an interrupted run in this process (a notebook's) left is ended.
+
+        Raises:
+            UserError: if what is named as a server's address is none.
+        """
         self._fail("interrupted before it was done")
         self._waiting, self._reported, self._gave_up = [], False, False
+        self._server = current_server(self._project)
+        if self._server is not None:
+            self._server.use()
+            if reason := self._server.why_not():
+                self._give_up(reason)
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
@@ -74,6 +85,7 @@ class TrackingHook:
         reasons = failed_repetitions(error, pipeline)
         if not (self._tracker or self._waiting or reasons):
             return
+        self._try_again()
         with self._writing():
             self._log_waiting(catalog)
             tracker = self._comparison(catalog)
@@ -95,8 +107,9 @@ class TrackingHook:
         if compared is None:
             return
         tracked, stamp = state(compared, _study(), collected, catalog), Stamp(self._project / DATABASE)
-        if self._tracker is None and stamp.holds(tracked):
+        if self._server is None and self._tracker is None and stamp.holds(tracked):
             return
+        self._try_again()
         self._waiting = collected
         with self._writing():
             self._log_waiting(catalog)
@@ -104,7 +117,7 @@ class TrackingHook:
             if tracker and collected and "comparison.report" in pipeline.all_outputs():
                 tracker.log_report(catalog)
             self._end()
-            if not self._gave_up:
+            if not self._gave_up and self._server is None:  # what others write to a server is not seen here
                 stamp.add(tracked)
 
     def _log_waiting(self, catalog: DataCatalog) -> None:
@@ -119,8 +132,11 @@ class TrackingHook:
         from retrieval_vs_diffusion.mlflow_tuning import log_tuning
 
         trials = catalog["tuning.trials"]
-        with self._writing():
-            log_tuning(self._project, _study().parameters.world, trials.load(), Path(str(path_of(trials))))
+        self._try_again()
+        if not self._gave_up:
+            with self._writing():
+                world = _study().parameters.world
+                log_tuning(self._project, self._server, world, trials.load(), Path(str(path_of(trials))))
 
     def _compared(self, catalog: DataCatalog) -> Any:
         from retrieval_vs_diffusion.tracking_state import compared_by
@@ -134,15 +150,17 @@ class TrackingHook:
             from retrieval_vs_diffusion.mlflow_comparison import MlflowComparison
             from retrieval_vs_diffusion.world import current_run
 
-            self._tracker = MlflowComparison(self._project, _study(), compared, catalog, current_run()[1])
+            given = current_run()[1]
+            self._tracker = MlflowComparison(self._project, self._server, _study(), compared, catalog, given)
             self._interruption.watch()
         return self._tracker
 
     def _fail(self, reason: str) -> None:
         """All that is open has failed."""
         if self._tracker is not None:
-            self._tracker.fail({}, otherwise=reason)
-            self._end(reason)
+            with self._server.in_a_hurry() if self._server else contextlib.nullcontext(), self._forgiving():
+                self._tracker.fail({}, otherwise=reason)
+                self._end(reason)
 
     def _end(self, failure: str | None = None) -> None:
         if self._tracker is not None:
@@ -152,16 +170,39 @@ class TrackingHook:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
+        with self._forgiving(), self._interruption.put_off(), heartbeat("writing to MLflow"):
+            yield
+
+    @contextlib.contextmanager
+    def _forgiving(self) -> Iterator[None]:
         try:
-            with self._interruption.put_off(), heartbeat("writing to MLflow"):
-                yield
+            yield
         except Exception as error:
-            # Hours of work must not be lost to a database that another process locks.
-            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy"):
+            # Hours of work must not be lost to a database that another process locks, or to a server that is away.
+            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy", "requests", "urllib3"):
                 raise
-            logger.warning("MLflow could not be written to, which the next run makes up for: %s", _in_a_line(error))
-            self._tracker, self._gave_up = None, True
-            self._interruption.forget()
+            self._give_up(self._server.in_words(error) if self._server else _in_a_line(error))
+
+    def _give_up(self, reason: str) -> None:
+        """Nothing more is written before the end of the run, where a server is asked once more."""
+        if self._server is not None:
+            logger.warning(
+                "Nothing is written to MLflow at %s: %s; results are on the disk, and the end of this run, or the next "
+                "run, makes up for it",
+                *(self._server.address, reason),
+            )
+        else:
+            logger.warning("MLflow could not be written to, which the next run makes up for: %s", reason)
+        if self._tracker is not None:
+            self._tracker.abandon()
+        self._tracker, self._gave_up = None, True
+        self._interruption.forget()
+
+    def _try_again(self) -> None:
+        if self._gave_up and self._server is not None:
+            if reason := self._server.why_not():
+                logger.warning("MLflow at %s is not up to date: %s", self._server.address, reason)
+            self._gave_up = reason is not None
 
 
 def repetitions_of(node: Node) -> list[tuple[str, int]]:
@@ -184,6 +225,16 @@ def failed_repetitions(error: BaseException | None, pipeline: Pipeline) -> dict[
 
 def _in_a_line(error: BaseException) -> str:
     return " ".join(str(find_user_error(error) or repr(error)).split())[:1000]
+
+
+def current_server(project: Path) -> RemoteTracking | None:
+    """The server that the current context's runs are written to; None for the project's own database.
+
+    Raises:
+        UserError: if what is named as a server's address is none.
+    """
+    uri = _study().parameters.tracking.uri
+    return server_of(uri.get_secret_value() if uri is not None else None, os.environ, project / DATABASE)
 
 
 def _study() -> Any:

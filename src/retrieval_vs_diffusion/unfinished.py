@@ -34,6 +34,10 @@ class BrokenUnitError(Exception):
     """A unit is of something else than what is asked for; it is made again."""
 
 
+def _nobody_is_told() -> None:
+    """Of a function that has a name: another process may be given the section."""
+
+
 class Section:
     """Units of one part of a step, e.g. the batches of one call of a generator.
 
@@ -42,7 +46,7 @@ class Section:
         keeping: called whenever one is about to be kept.
     """
 
-    def __init__(self, folder: Path | None, keeping: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Path | None, keeping: Callable[[], None] = _nobody_is_told) -> None:
         self._folder = folder
         self._keeping = keeping
 
@@ -143,6 +147,9 @@ class UnfinishedWork:
         self._sections: Counter[str] = Counter()
         self._spent: Callable[[], Mapping[str, Any]] | None = None
         self.spent_before = self._read_spent()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_spent": None}  # another process of the step is given the units, and measures nothing
 
     def section(self, name: str) -> Section:
         """The next section of that name: a step that asks in the same order finds its own."""

@@ -8,7 +8,8 @@ from typing import Any
 from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
 
-from retrieval_vs_diffusion.study import Study, read_study
+from retrieval_vs_diffusion.remote.settings import check_on_a_disk, use
+from retrieval_vs_diffusion.study import Study, check_parameters, read_study
 from retrieval_vs_diffusion.world_config import WorldConfigLoader
 
 _study: Study | None = None
@@ -27,7 +28,12 @@ class WorldContext(KedroContext):
         super().__init__(*args, **keywords)
         global _study, _run, _loader, _root
         _root = Path(self.project_path)
-        _study = read_study(self.config_loader["parameters"], Path(self.project_path))
+        parameters = self.config_loader["parameters"]
+        checked = check_parameters(parameters)
+        check_on_a_disk(str(self.config_loader["globals"].get("data", "")), "data")
+        check_on_a_disk(checked.decoded.folder, "decoded.folder")
+        use(checked.remote, _root)
+        _study = read_study(parameters, _root)
         _run = (self.env, dict(self.config_loader.runtime_params or {}))
         _loader = self.config_loader
         from kedro.framework.project import pipelines

@@ -62,6 +62,38 @@ print(step.run({"one": 1}), step.run({"one": 2}))
 """
 
 
+STREAM = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from benchmarks import timed_run
+timed_run.time_streams(Path(sys.argv[1]))
+from retrieval_vs_diffusion.models.embeddings import EmbeddingStream
+
+def batches():
+    for _ in range(2):
+        time.sleep(0.1)
+        yield np.ones((1, 2))
+
+for batch in EmbeddingStream(batches(), 2, "a model"):
+    time.sleep(0.2)  # it is written
+"""
+
+
+def test_embeddings_that_are_made_while_they_are_saved_are_their_steps_work(tmp_path):
+    ledger = tmp_path / "steps.jsonl"
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "PATH": ""}
+    ran = subprocess.run(
+        [sys.executable, "-c", STREAM, str(ledger)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert not ran.returncode, ran.stderr
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    took = [line["ended"] - line["began"] for line in lines]
+    assert [each >= 0.1 for each in took] == [True, True, False]  # two batches, and that there is no third
+    first, second, _ = lines
+    assert second["began"] - first["ended"] >= 0.2  # what writing takes is nobody's work
+
+
 def test_a_step_is_timed_and_the_modules_that_it_loads_apart(tmp_path):
     (tmp_path / "slow_to_load.py").write_text("import time\ntime.sleep(0.2)\nimport colorsys\n")
     ledger = tmp_path / "steps.jsonl"

@@ -1,10 +1,13 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from retrieval_vs_diffusion.catalog.learned_datasets import LearnedCollectionDataset, LearnedDataset
 from retrieval_vs_diffusion.models.cost_meter import Cost
 from retrieval_vs_diffusion.strategies.learned import Learned
-from retrieval_vs_diffusion.training.denoising import LearningCurve
+from retrieval_vs_diffusion.training.learning_curve import LearningCurve
 
 LOOKS = [{"step": 0, "train_loss": None, "held_out_loss": 0.5, "kept": True}]
 LEARNED = Learned(
@@ -79,3 +82,15 @@ def test_a_collection_lists_the_draws_that_lie_beside_it(tmp_path):
         "repetition_0": "toy/words/0",
         "repetition_1": "other",
     }
+
+
+def test_what_was_learned_is_told_without_loading_torch(tmp_path):
+    """The process that writes to MLflow reads learning curves, and has no other use for torch."""
+    LearnedDataset(filepath=str(tmp_path / "learned")).save(LEARNED)
+    script = (
+        "import sys; from retrieval_vs_diffusion.catalog.learned_datasets import LearnedDataset as Dataset; "
+        "print(len(Dataset(filepath=sys.argv[1]).load().curve.looks), 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "learned")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == [str(len(LOOKS)), "False"], ran.stderr

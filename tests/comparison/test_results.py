@@ -11,7 +11,7 @@ from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.screening import REASONS
 from retrieval_vs_diffusion.models.cost_meter import Cost
 from retrieval_vs_diffusion.strategies.learned import Learned
-from retrieval_vs_diffusion.training.denoising import LearningCurve
+from retrieval_vs_diffusion.training.learning_curve import LearningCurve
 
 ABOUT = {"strategy": "textual_inversion", "arm": "generate", "description": "words", "steps": ["generate"]}
 LINE = {"asked": 2, "brought": 3, **dict.fromkeys(REASONS, 0), "black": 1, "topped_up": 1, "used": 2, "short_by": 0}

@@ -12,8 +12,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution import artifact_lock
 from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+from tests.elsewhere import HOST, start_elsewhere
 
 _HOLDER = """
 import sys, time
@@ -68,6 +72,80 @@ def test_a_lock_that_is_given_back_can_be_taken_by_who_waited_with_its_file_open
     monkeypatch.setattr(artifact_lock.fcntl, "lockf", released_just_now)
     assert second.take("second")
     assert (tmp_path / ".images.lock").exists()  # of the second: others see it
+
+
+def test_a_given_back_lock_that_is_still_seen_under_its_name_is_not_taken(tmp_path, monkeypatch):
+    """As on a folder that machines share, where one goes on seeing for some seconds what the other has removed."""
+    first, second = ArtifactLock(tmp_path / "images"), ArtifactLock(tmp_path / "images")
+    assert first.take("first")
+    is_at, lockf, seen = artifact_lock._is_at, fcntl.lockf, []
+
+    def released_just_now(file, how):
+        if not seen:
+            first.release()
+        lockf(file, how)
+
+    def remembered(path, file):
+        seen.append(is_at(path, file))
+        return True
+
+    monkeypatch.setattr(artifact_lock.fcntl, "lockf", released_just_now)
+    monkeypatch.setattr(artifact_lock, "_is_at", remembered)
+    assert second.take("second")
+    assert seen == [True]  # the file that was removed was told by what it holds, before its name was asked for
+    assert is_at(tmp_path / ".images.lock", second._file)
+
+
+def test_a_file_that_another_machine_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    lockf, stale = fcntl.lockf, [OSError(errno.ESTALE, "Stale file handle")]
+
+    def removed(file, how):
+        if stale:
+            raise stale.pop()
+        lockf(file, how)
+
+    monkeypatch.setattr(artifact_lock.fcntl, "lockf", removed)
+    lock = ArtifactLock(tmp_path / "images")
+    assert lock.take("me")
+    assert lock._file is not None  # not as on a file system without locks
+
+
+def test_a_file_server_that_fails_is_a_line_and_no_lock(tmp_path, monkeypatch):
+    def fails(file, how):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(artifact_lock.fcntl, "lockf", fails)
+    with pytest.raises(UserError, match=r"images\.lock: cannot be locked \(Input/output error\)"):
+        ArtifactLock(tmp_path / "images").take("me")
+
+
+def test_a_process_of_another_host_holds_its_lock_until_it_ends_whatever_its_number(tmp_path, caplog):
+    """Its number, 1, is that of a process which lives here, and its name says nothing here."""
+    other, taken = start_elsewhere(_HOLDER, tmp_path / "images")
+    lock = ArtifactLock(tmp_path / "images")
+    try:
+        assert taken == "True"
+        assert not lock.take("me")
+        assert f"process 1 on {HOST}, " in lock.holder()
+    finally:
+        other.kill()
+        other.wait()
+    assert _in_time(lambda: lock.take("me"))  # though process 1 of this machine lives
+    (line,) = caplog.messages
+    assert f"was left locked by process 1 on {HOST}; if that still runs" in line
+    lock.release()
+    assert ArtifactLock(tmp_path / "images").take("me")
+    assert len(caplog.messages) == 1  # of what was given back nothing is told
+
+
+def _in_time(holds) -> bool:
+    """The kernel ends a namespace a moment after its first process."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_forked_workers_do_not_keep_the_lock_of_a_killed_process(tmp_path):

@@ -129,6 +129,7 @@ def test_the_device_that_auto_finds_counts(monkeypatch):
     assert compute("cuda", device="auto") == compute("cpu", device="cuda")  # the same machine, said otherwise
     assert compute("cuda", device="cpu") == compute("cpu", device="cpu")  # what is there and not used
     assert compute("cuda") != compute("cpu")  # auto is what is used where nothing is said
+    assert compute("cpu", processes=2) == compute("cpu")  # trainings have it bound, and nothing else depends on it
 
 
 # ---- large artifacts, which are not read again to see whether they are whole

@@ -142,5 +142,6 @@ def test_as_many_workers_as_cores_and_one_with_a_gpu(monkeypatch):
     monkeypatch.setattr(workers, "has_gpu", lambda: False)
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1, 2})
     assert (number_of_workers(0), number_of_workers(5)) == (3, 5)
+    assert [number_of_workers(0, processes) for processes in (2, 3, 4)] == [1, 1, 1]  # each takes as many cores
     monkeypatch.setattr(workers, "has_gpu", lambda: True)
     assert (number_of_workers(0), number_of_workers(5)) == (1, 5)

@@ -45,6 +45,7 @@ TABLE = [
     # ---- said otherwise, or of no matter to what a plain run makes
     ({}, NOTHING),
     ({"only": "all", "workers": 1, "strategy": "boomerang", "export": {"repetition": 1}}, NOTHING),
+    ({"only": "all", "tracking": {"uri": "http://u:geheim@here:5000"}}, NOTHING),
     ({"tune": {"repetitions": 2}, "added_images": {"repetitions": 3}, "pretraining": {"seed": 1}}, NOTHING),
     # What the world's files say, said again: the command in the report is the same. `auto` means the CPU here.
     ({"clip": {"model": CLIP}, "compute": {"device": "cpu"}, "size_curve": {"times_originals": "2+3"}}, NOTHING),

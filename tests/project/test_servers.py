@@ -23,7 +23,12 @@ from benchmarks.project_copy import ROOT
 TELLS = re.compile(
     r"mlflow (?:ui|server|gateway start|models serve)\b[^`'\"\n<]*|kedro viz(?: run\b[^`'\"\n<]*)?(?! build)"
 )
-STARTED = {"mlflow ui", "kedro viz run"}  # those of which a test below sees where they listen
+# Those of which a test below sees where they listen; of the server, test_separate_jobs.py.
+SERVER = (
+    "mlflow server --host 127.0.0.1 --port 5000 --workers 1 "
+    "--backend-store-uri sqlite:////srv/mlflow/mlflow.db --artifacts-destination /srv/mlflow/artifacts"
+)
+STARTED = {"mlflow ui", "kedro viz run", SERVER}
 LOOPBACK = {"127.0.0.1", "::1"}
 
 

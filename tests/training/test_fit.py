@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.images.kept_squares import DecodedAnew
 from retrieval_vs_diffusion.images.squares import squares_of
 from retrieval_vs_diffusion.training import fit as fit_module
+from retrieval_vs_diffusion.training import training_loop as loop_module
 from retrieval_vs_diffusion.training.fit import Fitted, fit_classifier
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 
@@ -102,14 +103,14 @@ def weights_of(network: torch.nn.Module) -> str:
 
 
 def test_validation_images_change_no_weight_whatever_they_show(fit, other_val, monkeypatch):
-    look, seen = fit_module._look, []
+    look, seen = loop_module._look, []
 
     def recorded(network, images, labels):
         figures = look(network, images, labels)
         seen.append(weights_of(network))
         return figures
 
-    monkeypatch.setattr(fit_module, "_look", recorded)
+    monkeypatch.setattr(loop_module, "_look", recorded)
     every_step = RECIPE.model_copy(update={"validation_looks": RECIPE.steps})
     one, other = fit(recipe=every_step).history, fit(recipe=every_step, val=other_val).history
     assert len(set(seen[:12])) == 12  # of twelve steps, each of which changes them
@@ -185,7 +186,7 @@ def test_a_validation_loss_that_is_no_number_stops_it_too(fit, red_and_blue, dev
         def forward(self, images):
             return images.mean(dim=(1, 2, 3))[:, None] + (self.bias if self.training else self.bias * float("nan"))
 
-    monkeypatch.setattr("retrieval_vs_diffusion.training.fit.create_network", lambda *_: BrokenBias())
+    monkeypatch.setattr("retrieval_vs_diffusion.training.training_loop.create_network", lambda *_: BrokenBias())
     with pytest.raises(UserError, match=r"stopped at step 4: the loss is nan; lower classifier.learning_rate \(found"):
         fit()
 
@@ -194,7 +195,7 @@ def test_a_gpu_out_of_memory_is_told_with_the_parameter_to_lower(fit, monkeypatc
     def full(*_):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has ...")
 
-    monkeypatch.setattr("retrieval_vs_diffusion.training.fit.to_input", full)
+    monkeypatch.setattr("retrieval_vs_diffusion.training.training_loop.to_input", full)
     with pytest.raises(UserError, match=r"^the GPU is out of memory \(CUDA .*2.00 GiB\); lower classifier.batch_size"):
         fit()
 

@@ -33,7 +33,7 @@ class LearnedDataset(AbstractDataset["Learned", "Learned"]):
         """Read what is said of the tensors and the learning curve; each file is read when it is asked for."""
         from retrieval_vs_diffusion.models.cost_meter import Cost
         from retrieval_vs_diffusion.strategies.learned import Learned
-        from retrieval_vs_diffusion.training.denoising import LearningCurve
+        from retrieval_vs_diffusion.training.learning_curve import LearningCurve
 
         about = json.loads((self._filepath / _LEARNED).read_text())
         files = _SafetensorsFiles(self._filepath, about["files"])

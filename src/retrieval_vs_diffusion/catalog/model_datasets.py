@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from retrieval_vs_diffusion.atomic import replacing
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.classifier import Classifier
@@ -45,7 +45,7 @@ class ClipDataset(AbstractDataset[Any, Any]):
                 "clip.model: is not given; a folder, a name such as ViT-B-32 or hf-hub:<repository> will do"
             )
         self._model = str(model or filepath)
-        self._filepath = Path(self._model)
+        self._filepath = as_path(self._model)
         self._checkpoint = checkpoint
         self._precision, self._channels_last = precision, channels_last
         self.metadata = metadata
@@ -105,7 +105,7 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
         compile: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._filepath = Path(filepath) if filepath is not None else None
+        self._filepath = as_path(filepath) if filepath is not None else None
         self._how: dict[str, Any] = {
             "precision": precision,
             "attention_slicing": attention_slicing,
@@ -151,7 +151,7 @@ class ClassifierDataset(AbstractDataset["Classifier", "Classifier"]):
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
+        self._filepath = as_path(filepath)
         self.metadata = metadata
 
     def load(self) -> Classifier:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.images.downloads.store import DownloadStore
@@ -22,7 +23,7 @@ class TakedownDataset(AbstractDataset[None, frozenset[str]]):
     """
 
     def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath) if filepath else None
+        self._filepath = as_path(filepath) if filepath else None
         self.metadata = metadata
 
     def load(self) -> frozenset[str]:

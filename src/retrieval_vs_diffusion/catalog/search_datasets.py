@@ -10,6 +10,7 @@ from kedro.io import AbstractDataset
 
 from retrieval_vs_diffusion.atomic import replacing
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -120,7 +121,7 @@ class VectorIndexDataset(AbstractDataset["VectorIndex", "VectorIndex"]):
         embeddings = EmbeddingsDataset(filepath=self._embeddings).load() if self._embeddings else None
         if about.get("streamed"):
             return VectorIndex(None, about["clip_name"], embeddings, use_gpu=about["use_gpu"])
-        foreign = Path(about["path"]) if "path" in about else None
+        foreign = as_path(about["path"]) if "path" in about else None
         index = read_index(foreign or self._filepath / _INDEX, about.get("nprobe"))
         return VectorIndex(index, about["clip_name"], embeddings, foreign, about.get("use_gpu", True))
 

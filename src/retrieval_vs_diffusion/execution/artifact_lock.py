@@ -1,8 +1,9 @@
 """A lock on an artifact, so that of several runs on one folder one makes it and the others wait.
 
 The system gives the lock back however its process ends, so that a dead owner never keeps it; on a folder that machines
-share, their file server does. It is a POSIX lock and not flock: that one would pass to forked workers, and live on in
-them (``docs/adr/0014``).
+share, their file server does. Nobody is judged by a host's name and a process's number, which stand in the lock to be
+read by people. It is a POSIX lock and not flock: that one would pass to forked workers, and live on in them
+(``docs/adr/0014``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from retrieval_vs_diffusion.errors import UserError
 
 logger = logging.getLogger(__name__)
 _HELD = {errno.EACCES, errno.EAGAIN}
+_WITHOUT = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
+_GIVEN_BACK = "given back"  # the last that a lock's file holds
 _told: set[int] = set()  # file systems without locks, of which was told
 
 
@@ -49,7 +52,7 @@ class ArtifactLock:
             purpose: what for; others that wait are told.
 
         Raises:
-            UserError: if nothing can be written where the artifact is to be.
+            UserError: if nothing can be written where the artifact is to be, or its file server does not answer.
         """
         while True:
             try:
@@ -66,11 +69,19 @@ class ArtifactLock:
                 file.close()
                 if error.errno in _HELD:
                     return False
+                if error.errno == errno.ESTALE:  # another machine removed the file after we had opened it
+                    continue
+                if error.errno not in _WITHOUT:
+                    raise UserError(f"{self._path}: cannot be locked ({error.strerror or error})") from error
                 _tell_without(self._path.parent, error)
                 return True
-            if _is_at(self._path, file):
+            # Its owner gave it back, and removed it, between our opening and our locking. A machine that shares the
+            # folder may go on seeing the old file under its name for some seconds: its words tell that too.
+            left = _read(file)
+            if left != _GIVEN_BACK and _is_at(self._path, file):
                 break
-            file.close()  # its owner gave it back, and removed it, between our opening and our locking
+            file.close()
+        self._tell_of_another_host(left)
         file.truncate(0)
         owner = {"host": socket.gethostname(), "process": os.getpid(), "since": time.time(), "purpose": purpose}
         file.write(json.dumps(owner))
@@ -91,8 +102,29 @@ class ArtifactLock:
         """Give the lock back."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)  # while it is still ours
+            self._file.truncate(0)
+            self._file.write(_GIVEN_BACK)  # for who has opened it meanwhile
             self._file.close()
             self._file = None
+
+    def _tell_of_another_host(self, left: str) -> None:
+        """Say that another machine left a lock: its process died, or locks do not reach from here to there."""
+        try:
+            owner = json.loads(left)
+            host, process = owner["host"], owner["process"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if host != socket.gethostname():
+            logger.warning(
+                "%s was left locked by process %s on %s; if that still runs, locks of this folder do not reach from "
+                "one machine to the other: run one command at a time on it",
+                *(self._path, process, host),
+            )
+
+
+def _read(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def _is_at(path: Path, file: IO[str]) -> bool:

@@ -9,12 +9,14 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 PACKAGE = "retrieval_vs_diffusion"
 _LARGE = 256_000_000  # bytes
@@ -42,7 +44,12 @@ def digest(*values: Any) -> str:
 
 
 def digest_of_path(path: Path) -> str | None:
-    """Hash of a file, or of all files of a folder with their names; None where nothing is."""
+    """Hash of a file, or of all files of a folder with their names; None where nothing is.
+
+    Of what lies in a store, sizes and versions count in place of the content, which is not fetched for it.
+    """
+    if isinstance(path, RemotePath):
+        return digest(_remote_files(path)) if path.exists() else None
     if path.is_file():
         return _digest_of_file(path)
     if path.is_dir():
@@ -55,11 +62,23 @@ def digest_of_collection(paths: Iterable[Path]) -> str:
     """Hash of files and folders that a user brings, which may be terabytes.
 
     Up to 256 MB all content counts. Of more, the names and sizes of all files do, and the beginnings and ends
-    of a thousand of them; dates do not, for a copy is the same collection.
+    of a thousand of them; dates do not, for a copy is the same collection. Of what lies in a store, sizes and
+    versions do.
     """
+    roots = list(enumerate(paths))
+    remote = [(number, _remote_files(root)) for number, root in roots if isinstance(root, RemotePath)]
+    local = _digest_of_local([(number, root) for number, root in roots if not isinstance(root, RemotePath)])
+    return digest(local, remote) if remote else local
+
+
+def _remote_files(root: RemotePath) -> list[tuple[str, int, str]]:
+    return [(name, stored.size, stored.version) for name, stored in root.files_under().items()]
+
+
+def _digest_of_local(roots: Sequence[tuple[int, Path]]) -> str:
     files = [
         (f"{number}/{file.relative_to(root)}", file, file.stat().st_size)
-        for number, root in enumerate(paths)
+        for number, root in roots
         for file in _files_of(root)
     ]
     if sum(size for _, _, size in files) <= _LARGE and len(files) <= _MANY:

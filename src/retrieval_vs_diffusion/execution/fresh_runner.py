@@ -166,14 +166,14 @@ class FreshRunner(SequentialRunner):
 
         if not pipeline.nodes:
             return
-        workers = min(number_of_workers(current_study().parameters.workers), len(pipeline.nodes))
+        given = current_study().parameters
+        workers = min(number_of_workers(given.workers, given.compute.processes), len(pipeline.nodes))
         made = self._in_this_process if workers == 1 else self._in_workers
         failed: dict[str, Exception] = {}
         claims = Claims(self._freshness)
-        decoded = current_study().parameters.decoded
         with (
             contextlib.closing(claims),
-            decoded_in(project_root() / decoded.folder, int(decoded.at_most_gb * 1e9)),  # workers inherit it
+            decoded_in(project_root() / given.decoded.folder, int(given.decoded.at_most_gb * 1e9)),  # also in workers
             contextlib.closing(made(pipeline, catalog, workers, claims, hook_manager, run_id)) as outcomes,
         ):
             for node, outcome in outcomes:

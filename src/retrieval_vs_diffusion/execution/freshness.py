@@ -20,6 +20,7 @@ from retrieval_vs_diffusion.atomic import replacing, to_disk
 from retrieval_vs_diffusion.execution.devices import device_found
 from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path, is_large, state_of_path
 from retrieval_vs_diffusion.pipelines.bound import PICKS
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 ABSENT = "absent"
 
@@ -27,7 +28,7 @@ ABSENT = "absent"
 def path_of(dataset: Any) -> Path | None:
     """Where a dataset keeps its artifact; None for parameters and datasets in memory."""
     filepath = getattr(dataset, "_filepath", None)
-    return Path(filepath) if filepath is not None else None
+    return as_path(filepath) if filepath is not None else None
 
 
 def is_optional(dataset: Any) -> bool:
@@ -74,7 +75,8 @@ class Freshness:
         if dataset is None or (files is None and not dataset.exists()):
             return ABSENT
         described = {
-            key: digest_of_path(Path(str(value))) or str(value)  # a checkpoint that is a file counts with its content
+            key: digest_of_path(as_path(str(value)))
+            or str(value)  # a checkpoint that is a file counts with its content
             for key, value in dataset._describe().items()
             if files is None or key != "filepath"
         }
@@ -186,10 +188,14 @@ def _is_as_recorded(path: Path, record: dict[str, Any]) -> bool:
 
 
 def _resolved(name: str, value: Any) -> Any:
-    """A parameter as it counts: ``device: auto`` is the device that it means here; another's numbers differ."""
-    if name == "params:compute" and value.get("device", "auto") == "auto":
-        return {**value, "device": device_found()}
-    return value
+    """A parameter as it counts: ``device: auto`` is the device that it means here; another's numbers differ.
+
+    ``processes`` counts where classifiers are trained, which have it bound, and nowhere else.
+    """
+    if name != "params:compute":
+        return value
+    counted = {key: each for key, each in value.items() if key != "processes"}
+    return {**counted, "device": device_found()} if counted.get("device", "auto") == "auto" else counted
 
 
 def _record_path(path: Path) -> Path:

@@ -8,7 +8,6 @@ small model are slower than two models.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import logging.handlers
 import multiprocessing
@@ -32,9 +31,9 @@ from retrieval_vs_diffusion import progress
 from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.execution.claims import SECONDS_BETWEEN_TRIES, Claim, Claims
 from retrieval_vs_diffusion.execution.devices import has_gpu
+from retrieval_vs_diffusion.execution.new_processes import end_with_parent
 from retrieval_vs_diffusion.unfinished import kept_in
 
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
 # Nodes a worker that wait in the pool beside the one that runs: while this process tracks and records what is finished,
 # which takes seconds where MLflow makes its database, workers go on by themselves.
 _WAITING_IN_POOL = 1
@@ -43,15 +42,18 @@ _nodes: dict[str, Node] = {}
 _catalog: Any = None
 
 
-def number_of_workers(asked: int) -> int:
+def number_of_workers(asked: int, processes: int = 1) -> int:
     """How many workers run nodes side by side; 1 means that nodes run in this process.
 
     Args:
         asked: 0 for one for each core. With a GPU, and where processes cannot be forked, it is 1.
+        processes: that a worker trains with; where so many are asked for, cores are shared out among them.
     """
     if asked:
         return asked
-    return 1 if has_gpu() or not sys.platform.startswith("linux") else len(os.sched_getaffinity(0))
+    if has_gpu() or not sys.platform.startswith("linux"):
+        return 1
+    return max(1, len(os.sched_getaffinity(0)) // max(1, processes))
 
 
 def run_side_by_side(
@@ -153,16 +155,10 @@ def _log_lines(context: Any) -> Iterator[Any]:
 
 
 def _start_worker(queue: Any) -> None:
-    _end_with_parent()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all: the process that the user started tells of it
     logging.getLogger().handlers = [logging.handlers.QueueHandler(queue)]
     progress.use_lines()
-
-
-def _end_with_parent() -> None:
-    """Have Linux end this process when the one that started it does, however it ends: nobody would stop it else."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _run_node(name: str, unfinished_folder: Path | None) -> float:

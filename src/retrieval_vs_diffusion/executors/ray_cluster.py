@@ -29,7 +29,7 @@ _MISSING = "execution: ray needs Ray, which is not installed; `pip install 'retr
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # else its workers yield to everything else on the machine
-    "RAY_BACKEND_LOG_LEVEL": "error",  # of what Ray's own processes say
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of what Ray's own processes say
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # of each death a page comes to our terminal; we tell of them ourselves
 }
 # Ray turns 127.0.0.1 into the machine's outer address, and listens on all of them, unless it may not form clusters.

@@ -11,12 +11,13 @@ import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.decoding import AT_ONCE, decode_into, in_portions
 
 _INDEX = np.dtype([("key", "S32"), ("sum", "<u4")])
@@ -41,6 +42,9 @@ class DecodedBlock:
         self._sums = index["sum"]
         self._pixels = pixels
         self._checked = np.full(len(index), checked)
+
+    def __reduce__(self) -> tuple[Callable[[Path, int], DecodedBlock], tuple[Path, int]]:
+        return _opened_again, (self.folder, self._pixels.shape[1])  # another process maps the same pixels
 
     def take(self, rows: Int[np.ndarray, " k"]) -> tuple[UInt8[np.ndarray, "k s s 3"], Bool[np.ndarray, " k"]]:
         """Images and whether each is as it was written; an image is checked when it is first read by a process."""
@@ -100,6 +104,13 @@ def open_block(folder: Path, size: int) -> DecodedBlock | None:
         return DecodedBlock(folder, index, _mapped(folder, len(index), size))
     except (OSError, ValueError, EOFError):
         return None
+
+
+def _opened_again(folder: Path, size: int) -> DecodedBlock:
+    block = open_block(folder, size)
+    if block is None:
+        raise UserError(f"{folder} was removed while it was used: run the same command again")
+    return block
 
 
 def _mapped(folder: Path, number: int, size: int) -> UInt8[np.ndarray, "n s s 3"]:

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from retrieval_vs_diffusion.errors import UserError, one_line
 from retrieval_vs_diffusion.images.codec import BrokenImageError
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 logger = logging.getLogger(__name__)
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -33,6 +34,9 @@ def image_files(folder: Path) -> Iterator[Path]:
     Raises:
         UserError: if the folder itself cannot be listed.
     """
+    if isinstance(folder, RemotePath):
+        yield from _remote_files(folder)
+        return
     root = folder.resolve()
     found, waiting = [], [str(root)]
     while waiting:
@@ -53,6 +57,14 @@ def image_files(folder: Path) -> Iterator[Path]:
                 elif os.path.splitext(entry.name)[1].lower() in ENDINGS and _is_inside(entry, root):
                     found.append(entry.path)
     yield from sorted((Path(path).relative_to(root) for path in found), key=lambda path: path.as_posix())
+
+
+def _remote_files(folder: RemotePath) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: cannot be listed (nothing lies there); a folder will do")
+    for name in sorted(folder.files_under()):
+        if name.lower().endswith(ENDINGS) and not any(step.startswith(".") for step in name.split("/")):
+            yield Path(name)
 
 
 def _is_inside(entry: os.DirEntry, root: Path) -> bool:
@@ -86,7 +98,7 @@ def opened(source: Path | bytes, largest_pixels: int = LARGEST_PIXELS) -> Iterat
                         "that are read"
                     )
                 yield image
-    except BrokenImageError:
+    except (BrokenImageError, UserError):
         raise
     except UnidentifiedImageError as error:
         raise BrokenImageError(f"not a whole image of the formats {', '.join(FORMATS)}") from error

@@ -60,6 +60,7 @@ class DecodedAnew:
     def __init__(self, tables: Sequence[ImageTable], size: int, in_memory_up_to: int) -> None:
         self.size = size
         self._tables = tables
+        self._in_memory_up_to = in_memory_up_to
         self._encoded: list[bytes] | None = []
         held = 0
         for data in encoded_of(tables):
@@ -68,6 +69,9 @@ class DecodedAnew:
                 self._encoded = None
                 break
             self._encoded.append(data)
+
+    def __reduce__(self) -> tuple[type[DecodedAnew], tuple[Sequence[ImageTable], int, int]]:
+        return DecodedAnew, (self._tables, self.size, self._in_memory_up_to)  # once: the tables hold the same bytes
 
     def __len__(self) -> int:
         return sum(map(len, self._tables))

@@ -17,6 +17,7 @@ from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (register
 from retrieval_vs_diffusion.models.clip import Clip
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
 from retrieval_vs_diffusion.models.pickles import refuse_pickle
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 MEAN, DEVIATION = 0.5, 0.25  # of pixel values in [0, 1]; one pair for all channels
 _TOWER = "visual.trunk."  # where open_clip keeps the weights of a timm image tower
@@ -187,7 +188,7 @@ def create_network(model: str, classes: int, init: str = "scratch") -> nn.Module
         raise UserError(f'classifier.model: timm has no "{model}"; {did_you_mean(model, timm.list_models())}')
     network = timm.create_model(model, num_classes=classes, in_chans=3)
     if init != "scratch":
-        _start_from(network, Path(init), model)
+        _start_from(network, as_path(init), model)
     return network
 
 

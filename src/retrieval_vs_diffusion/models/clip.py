@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.nn import functional
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's image tower)
-from retrieval_vs_diffusion.models.clip_folder import WEIGHTS, folder_of_hub, text_configuration
+from retrieval_vs_diffusion.models.clip_folder import PARTS, WEIGHTS, folder_of_hub, text_configuration
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.embedding_ahead import EmbeddingAhead
 from retrieval_vs_diffusion.models.open_clip_parts import create, is_another, tokenizer_of
@@ -25,6 +24,8 @@ from retrieval_vs_diffusion.models.pickles import refuse_pickle
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.remote.folder_copy import on_disk
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 logger = logging.getLogger(__name__)
 _REMEDY = "a smaller clip.model or device: cpu would do"
@@ -179,7 +180,7 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
     """
     import open_clip
 
-    if Path(model).is_dir() or model.startswith("hf-hub:"):
+    if as_path(model).is_dir() or model.startswith("hf-hub:"):
         if checkpoint is not None:
             raise UserError(
                 f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; set clip.checkpoint to null"
@@ -209,24 +210,24 @@ def _find_weights(model: str, checkpoint: str | None) -> ClipWeights:
     tags = open_clip.list_pretrained_tags_by_model(model)
     if checkpoint in tags:
         return weights_of_tag(model, str(checkpoint))
-    if checkpoint is None or not Path(checkpoint).is_file():
+    if checkpoint is None or not as_path(checkpoint).is_file():
         known = (
             f"a local file or one of {', '.join(tags)}" if tags else "a local file; open_clip knows no weights of it"
         )
         raise UserError(f'clip.checkpoint: found "{checkpoint}"; {model} takes {known}')
-    refuse_pickle(Path(checkpoint), "clip.checkpoint")
+    refuse_pickle(as_path(checkpoint), "clip.checkpoint")
     if not checkpoint.endswith(".safetensors"):
         raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
-    return weights_of_file(model, Path(checkpoint))
+    return weights_of_file(model, as_path(checkpoint))
 
 
 def _load_folder(model: str) -> Clip:
-    folder = folder_of_hub(model) if model.startswith("hf-hub:") else Path(model)
+    folder = folder_of_hub(model) if model.startswith("hf-hub:") else as_path(model)
     described = text_configuration(folder)
     read_header(folder / WEIGHTS, "clip.model")
-    address = f"local-dir:{folder}"
+    address = f"local-dir:{on_disk(folder, PARTS)}"
     tokenizer = tokenizer_of(address, model, {**described, "hf_tokenizer_name": None})
     network = create(address, folder / WEIGHTS)
     # Named by its weights, so that embeddings of another model in a folder of this name do not mix in.
-    name = f"{model if folder != Path(model) else folder.name}-{hash_of(folder / WEIGHTS)}"
+    name = f"{model if folder != as_path(model) else folder.name}-{hash_of(folder / WEIGHTS)}"
     return Clip(network, tokenizer, name, torch.device("cpu"))

@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.models.pickles import is_pickle, refuse_pickle, refu
 CONFIGURATION, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 _HUB = "hf-hub:"
 _TOKENIZER = ("vocab.json", "merges.txt", "tokenizer*", "special_tokens_map.json", "*.model", "vocab.txt")
+PARTS = (CONFIGURATION, WEIGHTS, *_TOKENIZER)  # no pickles
 
 
 def folder_of_hub(address: str) -> Path:
@@ -24,9 +25,8 @@ def folder_of_hub(address: str) -> Path:
         UserError: if the hub cannot be reached, or knows no such repository.
     """
     repository = address.removeprefix(_HUB)
-    patterns = (CONFIGURATION, WEIGHTS, *_TOKENIZER)
     remedy = f"{CONFIGURATION}, {WEIGHTS} and the tokenizer's files, then clip.model: /path/to/folder"
-    return fetch_folder(repository, patterns, f"clip.model: {address}", remedy)
+    return fetch_folder(repository, PARTS, f"clip.model: {address}", remedy)
 
 
 def text_configuration(folder: Path) -> dict[str, Any]:

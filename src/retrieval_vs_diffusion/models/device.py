@@ -16,19 +16,21 @@ logger = logging.getLogger(__name__)
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
-def choose_device(device: str, threads: int = 0) -> torch.device:
+def choose_device(device: str, threads: int = 0, processes: int = 1) -> torch.device:
     """Turn ``device`` into a torch device and say which; ``auto`` takes CUDA, else MPS, else the CPU.
 
     Args:
         device: one of ``DEVICES``, or ``cuda:<number>``.
         threads: CPU threads for torch; 0 leaves torch's own choice. Numbers depend on it in the last
             bits, so it belongs to what an image is made of.
+        processes: of a classifier's training (``training/process_number.py``); nothing here depends on it.
 
     Raises:
         UserError: if the device is unknown or not there.
     """
     import torch
 
+    del processes
     if threads:
         torch.set_num_threads(threads)
     kind = device.split(":")[0]

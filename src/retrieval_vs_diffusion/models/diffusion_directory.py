@@ -18,10 +18,13 @@ from retrieval_vs_diffusion.models.diffusion_families.family import Family
 from retrieval_vs_diffusion.models.offload import OFFLOADS
 from retrieval_vs_diffusion.models.pickles import is_pickle, refuse_pickle, refuse_remote_code
 from retrieval_vs_diffusion.models.safetensors_header import read_header
+from retrieval_vs_diffusion.remote.folder_copy import on_disk
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 # Whose classes a model's parts may be; `stable_diffusion` is diffusers' own safety checker.
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
+_DESCRIBED = ("*.json", "*/*.json", "*/*.txt", "*/*.model")  # what a directory holds besides weights
 
 
 def load_diffusion(
@@ -61,8 +64,9 @@ def load_diffusion(
     compiled = CompiledDenoiser(compile) if compile is not None else None
     _be_quiet()
     dtype = getattr(torch, precision)
-    load = _load_file if Path(path).is_file() else _load_directory
-    pipeline, name = load(Path(path), dtype)
+    source = as_path(path)
+    load = _load_file if source.is_file() else _load_directory
+    pipeline, name = load(source, dtype)
     if attention_slicing:
         pipeline.enable_attention_slicing()
     if channels_last:
@@ -146,7 +150,7 @@ def _load_directory(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
     named = {part: _tensors(path / part, variant) for part in family.with_weights}
     try:
         pipeline = getattr(diffusers, family.pipeline).from_pretrained(
-            str(path),
+            str(on_disk(path, (*_DESCRIBED, *(f"{part}/*.safetensors" for part in family.with_weights)))),
             dtype=dtype,
             variant=variant,
             use_safetensors=True,

@@ -11,6 +11,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss
 from retrieval_vs_diffusion.models.index_file import check_survives, read_index
 from retrieval_vs_diffusion.models.index_settings import IndexSettings, choose_nprobe
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.embeddings import Embeddings
@@ -32,7 +33,7 @@ def open_foreign(path: str | Path, nprobe: int | None = None) -> Any:
     """
     import faiss
 
-    if Path(path).is_file():
+    if as_path(path).is_file():
         check_survives(path)
     index = read_index(path, nprobe)
     if index.metric_type not in (faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2):

@@ -11,6 +11,7 @@ from typing import Any
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.faiss_calls import inverted_lists, said_by_faiss
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 logger = logging.getLogger(__name__)
 _LEAST_LIMIT = 2**26  # bytes
@@ -33,13 +34,14 @@ def read_index(path: str | Path, nprobe: int | None = None) -> Any:
     """
     import faiss
 
-    if not Path(path).is_file():
+    path = as_path(path)
+    if not path.is_file():
         raise UserError(f"{path}: there is no such index file; name the file that faiss.write_index wrote")
     try:
-        index = _read(Path(path), faiss.IO_FLAG_MMAP_IFC)
+        index = _read(path, faiss.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as unmapped:
         try:
-            index = _read(Path(path), 0)
+            index = _read(path, 0)
         except (RuntimeError, MemoryError) as error:
             raise UserError(
                 f"{path}: FAISS {faiss.__version__} cannot read this index ({said_by_faiss(error)}); "
@@ -61,7 +63,7 @@ def check_survives(path: str | Path) -> None:
         UserError: if that process was ended, or did not end.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", f"from {__name__} import try_index; try_index()", str(path)]
+    command = [sys.executable, "-c", f"from {__name__} import try_index; try_index()", os.fspath(as_path(path))]
     try:
         code = subprocess.run(command, env=environment, capture_output=True, timeout=_LONGEST_TRIAL).returncode  # noqa: S603  (our own code)
     except subprocess.TimeoutExpired:
@@ -94,7 +96,7 @@ def _read(path: Path, flags: int) -> Any:
     faiss.set_deserialization_vector_byte_limit(size)
     faiss.set_deserialization_loop_limit(size)
     try:
-        return faiss.read_index(str(path), flags)
+        return faiss.read_index(os.fspath(path), flags)
     finally:
         faiss.set_deserialization_vector_byte_limit(before[0])
         faiss.set_deserialization_loop_limit(before[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,12 @@ def create(address: str, weights: Path, **how: Any) -> Any:
     """
     import open_clip
 
-    pretrained = None if address.startswith("local-dir:") else str(weights)
+    pretrained = None if address.startswith("local-dir:") else os.fspath(weights)
     try:
         return open_clip.create_model(address, pretrained=pretrained, **how)
     except Exception as error:  # open_clip adapts weights before it loads them: others' can break it anywhere
-        raise UserError(is_another(address.removeprefix("local-dir:"), weights, _first_difference(error))) from error
+        model = str(weights.parent) if pretrained is None else address
+        raise UserError(is_another(model, weights, _first_difference(error))) from error
 
 
 def is_another(model: str, weights: Path, difference: str) -> str:

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 _MAPPED = 64  # files that are mapped at the same time: each takes a file descriptor, and a process has 1024
 
@@ -32,7 +33,7 @@ class ShardedVectors:
     def __init__(self, files: Sequence[str | Path]) -> None:
         if not files:
             raise UserError("embeddings: found no .npy file; name at least one")
-        self.files = tuple(Path(file).absolute() for file in files)
+        self.files = tuple(as_path(file).absolute() for file in files)
         self._mapped: OrderedDict[int, np.ndarray] = OrderedDict()
         lengths, width, self.itemsize = [], None, 0
         for file in self.files:
@@ -111,6 +112,8 @@ def _map(file: Path) -> np.ndarray:
         mapped = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UserError(f"{file}: there is no such file; name the .npy files with the embeddings") from error
+    except UserError:  # of a remote file
+        raise
     except Exception as error:  # its header is Python that is parsed, and what that raises has no base
         raise UserError(f"{file}: is no array of vectors ({error}); give .npy files of shape [n, d]") from error
     held = isinstance(mapped, np.ndarray) and mapped.ndim == 2 and mapped.shape[1] > 0

@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists
 from retrieval_vs_diffusion.models.gpu_search import GpuSearch
 from retrieval_vs_diffusion.models.index_settings import STREAM, IndexSettings, choose_factory
 from retrieval_vs_diffusion.models.out_of_memory import is_out_of_memory
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 __all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
 
@@ -229,6 +230,6 @@ def refer_to_index(path: str | Path, embeddings: Embeddings, nprobe: int | None 
     """
     from retrieval_vs_diffusion.models.foreign_index import check_holds, open_foreign
 
-    index = VectorIndex(open_foreign(path, nprobe), embeddings.clip_name, embeddings, Path(path).absolute())
+    index = VectorIndex(open_foreign(path, nprobe), embeddings.clip_name, embeddings, as_path(path).absolute())
     check_holds(index, embeddings)
     return index

@@ -75,6 +75,7 @@ def _train(
         init_digest=None,
         seed=0,
         description="plan: training",
+        processes=world.settings["compute"].get("processes", 1),
         subset=world.subset,
         originals=1.0,
         added_per_original=None,

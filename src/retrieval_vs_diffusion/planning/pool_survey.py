@@ -17,6 +17,8 @@ from retrieval_vs_diffusion.images.formats.web_dataset import WebDataset
 from retrieval_vs_diffusion.images.image_files import ENDINGS
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.planning.target_survey import first_rows
+from retrieval_vs_diffusion.remote.ranges import opened_in_part
+from retrieval_vs_diffusion.remote.walking import walk
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,9 @@ def _files_of(place: Path) -> Iterator[Path]:
     if place.is_file():
         yield place
         return
-    for folder, folders, names in os.walk(place):
+    for folder, folders, names in walk(place):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        yield from (folder / name for name in sorted(names) if not name.startswith("."))
 
 
 def _of_tars(tars: list[Path], at_least: int) -> PoolSize:
@@ -127,8 +129,9 @@ def _told_by_img2dataset(tar: Path) -> int | None:
 
 def _rows_of(table: Path) -> int:
     if table.suffix.lower() == ".parquet":
-        return pq.read_metadata(table).num_rows
-    with pa.memory_map(str(table)) as file:  # of each batch only the header is touched
+        with opened_in_part(table) as part:
+            return pq.read_metadata(part).num_rows
+    with pa.memory_map(os.fspath(table)) as file:  # of each batch only the header is touched
         try:
             reader = pa.ipc.open_file(file)
             return sum(reader.get_batch(number).num_rows for number in range(reader.num_record_batches))

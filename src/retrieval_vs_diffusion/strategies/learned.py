@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from retrieval_vs_diffusion.models.cost_meter import Cost
-from retrieval_vs_diffusion.training.denoising import LearningCurve
+from retrieval_vs_diffusion.training.learning_curve import LearningCurve
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from retrieval_vs_diffusion.training.share import Share
+
 
 def random_resized_crop(
-    images: Float[Tensor, "n c h w"], smallest_area: float, generator: torch.Generator
+    images: Float[Tensor, "n c h w"], smallest_area: float, generator: torch.Generator, share: Share | None = None
 ) -> Float[Tensor, "n c h w"]:
     """Crop a random share of each image's area, of aspect 3/4 to 4/3, and resize it to the whole.
 
@@ -22,10 +24,11 @@ def random_resized_crop(
         images: a batch.
         smallest_area: least share of the area that is kept, in (0, 1].
         generator: source of randomness, on the CPU.
+        share: which images of a batch these are; each is cropped as it is where the whole batch is given.
     """
-    n = len(images)
-    width, height, x, y = draw_crops(n, smallest_area, generator)
-    zero = torch.zeros(n)
+    share = share or Share.whole(len(images))
+    width, height, x, y = (drawn[share.positions] for drawn in draw_crops(share.of, smallest_area, generator))
+    zero = torch.zeros(len(images))
     affine = torch.stack([torch.stack([width, zero, x], -1), torch.stack([zero, height, y], -1)], 1)
     grid = functional.affine_grid(affine.to(images.device), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False, padding_mode="border")

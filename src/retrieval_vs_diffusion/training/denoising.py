@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -19,6 +19,7 @@ from retrieval_vs_diffusion.images.square import square
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.out_of_memory import told
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.training.learning_curve import LearningCurve
 from retrieval_vs_diffusion.training.personalisation import PersonalisationTraining
 from retrieval_vs_diffusion.training.resumable import Parameters, Resumable
 
@@ -32,20 +33,6 @@ _out_of_memory_is_told = told(
 
 # Encoded conditions [b, l, d] of images by their positions, with gradient; `None` for a fixed choice, e.g. on a look.
 ConditionsOf: TypeAlias = Callable[[Int[Tensor, " b"], torch.Generator | None], Float[Tensor, "b l d"]]
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """How a personalisation went.
-
-    Args:
-        looks: for each look its ``step``, the mean ``train_loss`` since the last one, ``held_out_loss``
-            (both None where there is none) and whether the state was ``kept``.
-        diverged: where the loss was not finite: class and step, in words; None if it always was.
-    """
-
-    looks: list[dict[str, Any]] = field(default_factory=list)
-    diverged: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.models.pickles import refuse_pickle
+from retrieval_vs_diffusion.remote.remote_path import as_path
 from retrieval_vs_diffusion.training.recipe import SCRATCH
 
 
@@ -56,7 +57,7 @@ def init_file(init: str, where: str) -> Path | None:
     """
     if init == SCRATCH:
         return None
-    path = Path(init)
+    path = as_path(init)
     refuse_pickle(path, f"{where}.init")
     if path.suffix != ".safetensors":
         raise UserError(f'{where}.init: found "{init}"; "{SCRATCH}" or a .safetensors file will do')

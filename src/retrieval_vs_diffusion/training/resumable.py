@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
-from retrieval_vs_diffusion.unfinished import unfinished
+from retrieval_vs_diffusion.unfinished import Section, unfinished
 
 _CHECKPOINTS = 20  # of a training that has no looks at which to write them
 
@@ -24,15 +24,20 @@ class Resumable:
         stateful: networks, optimisers, schedules and whatever else has ``state_dict`` and ``load_state_dict``;
             restored in this order.
         random: generators of the training; torch's global ones, from which dropout draws, count in any case.
+        section: where it is kept; None for the next one of its name in the step that runs now.
     """
 
     def __init__(
-        self, name: str, stateful: Mapping[str, Any], random: Sequence[torch.Generator | np.random.Generator] = ()
+        self,
+        name: str,
+        stateful: Mapping[str, Any],
+        random: Sequence[torch.Generator | np.random.Generator] = (),
+        section: Section | None = None,
     ) -> None:
         self._name = name
         self._stateful = dict(stateful)
         self._random = tuple(random)
-        self._section = unfinished().section(name)
+        self._section = unfinished().section(name) if section is None else section
 
     def restore(self) -> dict[str, Any]:
         """Go back to the last state that was kept; returns the values kept with it, empty where none was."""

@@ -15,6 +15,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torchvision.transforms import v2
 
+from retrieval_vs_diffusion.training.share import Share
+
 _FILL = 128  # mid-grey, which the classifier's normalisation takes to zero
 _WIDEST_SHIFT = 32  # pixels; TrivialAugment's, made for images of 32 pixels and more
 
@@ -38,6 +40,7 @@ def change_each_image(
     augmentation: Literal["none", "rand_augment", "trivial_augment"],
     magnitude: int,
     generator: torch.Generator,
+    share: Share | None = None,
 ) -> UInt8[Tensor, "b h w 3"]:
     """Change the colours or the geometry of each image, each in a way of its own.
 
@@ -48,6 +51,7 @@ def change_each_image(
             2021, arXiv 2103.10158); ``none`` gives the batch back and draws nothing.
         magnitude: of ``rand_augment``, 0 to 30.
         generator: source of randomness, on the CPU.
+        share: which images of a batch these are; each is changed as it is where the whole batch is given.
     """
     if augmentation == "none":
         return pixels
@@ -56,8 +60,16 @@ def change_each_image(
         change: v2.Transform = v2.RandAugment(magnitude=magnitude, interpolation=smooth, fill=_FILL)
     else:
         change = _TrivialAugment(interpolation=smooth, fill=_FILL)
+    share = share or Share.whole(len(pixels))
+    images = iter(pixels.permute(0, 3, 1, 2))
+    in_its_place = pixels.new_zeros(3, 1, 1)  # of an image that another process has: as much is drawn for it
+    changed = []
     with _global_draws_from(generator):
-        changed = [change(image) for image in pixels.permute(0, 3, 1, 2)]
+        for position in range(share.of):
+            if position in share:
+                changed.append(change(next(images)))
+            else:
+                change(in_its_place)
     return torch.stack(changed).permute(0, 2, 3, 1)
 
 

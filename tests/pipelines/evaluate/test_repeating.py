@@ -59,6 +59,7 @@ def test_versions_and_device_are_told_as_they_count(monkeypatch):
     monkeypatch.setattr(repeating, "device_found", lambda: "cuda")
     made = made_with({"device": "auto", "threads": 3})
     assert (made["version"], made["device"], made["threads"]) == (__version__, "cuda", 3)
+    assert (made["processes"], made_with({"processes": 2})["processes"]) == (1, 2)
     assert made_with({"device": "cpu", "threads": 1})["device"] == "cpu"
     assert {"torch", "numpy", "diffusers"} <= made["libraries"].keys()
     assert made["processor"]

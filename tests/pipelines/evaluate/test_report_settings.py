@@ -38,6 +38,7 @@ def test_the_worlds_own_table_needs_no_parameter(command):
 def test_what_decides_the_table_is_named_and_what_does_not_is_not(command):
     decides = {"repetitions": {"number": 7, "redraw": "classifier"}, "compute": {"threads": 2}}
     of_others = {"workers": 2, "strategy": "boomerang", "tune": {"repetitions": 1}, "plan": {"classes": 2}}
+    of_others |= {"tracking": {"uri": "http://u:geheim@here"}, "decoded": {"at_most_gb": 1}}
     said = "compute.threads=2,repetitions.number=7,repetitions.redraw=classifier"
     assert command(**decides, **of_others) == f"kedro run --env=test --params {said}"
 

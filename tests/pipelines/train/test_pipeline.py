@@ -6,7 +6,7 @@ from retrieval_vs_diffusion.pipelines import evaluate, train
 from retrieval_vs_diffusion.study import read_study
 
 
-def study_with(classifier=None, **of_strategies):
+def study_with(classifier=None, compute=None, **of_strategies):
     """A study of one repetition whose strategies add nothing and have these classifiers of their own."""
     return read_study(
         {
@@ -18,6 +18,7 @@ def study_with(classifier=None, **of_strategies):
             "screening": {"leak_similarity": 0.93},
             "repetitions": {"number": 1},
             "classifier": classifier or {},
+            "compute": compute or {},
             "strategies": {name: {"classifier": settings} for name, settings in of_strategies.items()},
         }
     )
@@ -36,6 +37,16 @@ def test_an_override_makes_the_node_of_its_strategy_another_and_no_other():
     after = fingerprints(study_with(a={"steps": 20}, b={}))
     assert before["a"] != after["a"]
     assert before["b"] == after["b"]
+
+
+def test_the_number_of_processes_counts_where_networks_are_trained_and_not_for_a_probe():
+    rows = {"network": {}, "probe": {"features": "clip"}}
+    one, same, two = (
+        fingerprints(study_with(compute=given, **rows)) for given in ({}, {"processes": 1}, {"processes": 2})
+    )
+    assert one == same
+    assert one["network"] != two["network"]  # the last bits are others, as with another number of threads
+    assert one["probe"] == two["probe"]
 
 
 def test_all_strategies_of_a_repetition_share_initialisation_and_batch_order():

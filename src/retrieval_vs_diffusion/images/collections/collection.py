@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.images import formats
 from retrieval_vs_diffusion.images.formats.detect import detect
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import build_part
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 FORMATS = formats.__name__
 Kind = Literal["target", "pool"]
@@ -40,7 +41,7 @@ class Collection(Protocol):
 
 
 def build_collection(
-    path: str, specification: str | Mapping[str, Any], kind: Kind, columns: Mapping[str, str | None], where: str
+    path: str | Path, specification: str | Mapping[str, Any], kind: Kind, columns: Mapping[str, str | None], where: str
 ) -> Collection:
     """The collection at a path.
 
@@ -56,7 +57,7 @@ def build_collection(
         UserError: if nothing is there, the format cannot be told, or it has no such option.
     """
     options = {"type": specification} if isinstance(specification, str) else dict(specification)
-    place = Path(path).expanduser()
+    place = Path(path).expanduser() if isinstance(path, str) else path.expanduser()
     if options.get("type", "auto") == "auto":
         options["type"] = detect(place, kind)
         if options["type"] == "links":
@@ -64,8 +65,8 @@ def build_collection(
     options |= {name: column for name, column in columns.items() if column is not None}
     if options["type"] in _WITH_NEEDS:
         options.setdefault("needs", _NEEDS[kind])
-    if options["type"] == "hugging_face" and not place.exists():
-        return build_part(FORMATS, {"name": path, **options}, f"{where}.format")
+    if options["type"] == "hugging_face" and not isinstance(place, RemotePath) and not place.exists():
+        return build_part(FORMATS, {"name": str(path), **options}, f"{where}.format")
     if not place.exists():
         raise UserError(f"{where}.path: there is nothing at {path}; a file or folder will do")
-    return build_part(FORMATS, {"path": str(place), **options}, f"{where}.format")
+    return build_part(FORMATS, {"path": place, **options}, f"{where}.format")

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.remote.address import is_remote
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 _LONGEST_LINE = 32_000_000  # characters
 # By default a cell has 131,072 at most, and one caption that is longer would cost the whole list. For all of the
@@ -70,15 +72,21 @@ class ListedFiles:
     def file_of(self, line: int, row: Mapping[str, str], column: str) -> tuple[str, Path]:
         """An image's key, the path as it is listed without needless steps, and its file.
 
-        Paths count from the CSV's folder; an absolute one is the user's own.
+        Paths count from the CSV's folder; an absolute one is the user's own, but not in a list from a store, which must
+        not bring pictures of this machine into a pool.
 
         Raises:
-            UserError: if the cell is empty, or a relative path leaves the folder.
+            UserError: if the cell is empty or an address, or a path leaves the folder.
         """
         listed = row[column].strip().replace("\\", "/")  # as Windows writes paths
         steps = PurePosixPath(listed).parts
         if not steps or "\0" in listed:
             raise UserError(f"{self.path}: line {line} names no file in the column {column}")
+        if is_remote(listed) or (steps[0] == "/" and isinstance(self.path, RemotePath)):
+            raise UserError(
+                f'{self.path}: line {line} names "{listed}"; a path from the folder of this list will do, which lies '
+                "where its images do"
+            )
         if ".." in steps:
             raise UserError(
                 f'{self.path}: line {line} names "{listed}", which leaves its folder; an absolute path will do'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.cell_values import check_batch, value_of
+from retrieval_vs_diffusion.remote.ranges import opened_in_part
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 ENDINGS = (".parquet", ".arrow", ".ipc", ".feather")
 ROWS_AT_ONCE = 32
@@ -106,10 +109,22 @@ def hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
 
 
 def _schema_of(shard: Path) -> pa.Schema:
+    if isinstance(shard, RemotePath):
+        return _schema_from_afar(shard)
     if shard.suffix.lower() == ".parquet":
         return pq.read_schema(shard)
     with pa.memory_map(str(shard)) as file:
         return (pa.ipc.open_file(file) if _is_file_format(shard) else pa.ipc.open_stream(file)).schema
+
+
+def _schema_from_afar(shard: RemotePath) -> pa.Schema:
+    """The same of a remote file, most of which stays where it is."""
+    with opened_in_part(shard) as file:
+        if shard.suffix.lower() == ".parquet":
+            return pq.read_schema(file)
+        is_file_format = file.read(len(_FILE_MAGIC)) == _FILE_MAGIC
+        file.seek(0)
+        return (pa.ipc.open_file(file) if is_file_format else pa.ipc.open_stream(file)).schema
 
 
 def _check_names(fields: Iterable[pa.Field]) -> None:
@@ -136,7 +151,7 @@ def _groups(shard: Path, columns: list[str]) -> Iterator[tuple[int, Callable[[],
                     ),
                 )
         return
-    with pa.memory_map(str(shard)) as file:
+    with pa.memory_map(os.fspath(shard)) as file:
         if _is_file_format(shard):
             reader = pa.ipc.open_file(file)
             batches = (reader.get_batch(number) for number in range(reader.num_record_batches))

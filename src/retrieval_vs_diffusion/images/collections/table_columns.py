@@ -171,7 +171,7 @@ def _image(value: Any, folders: Sequence[Path]) -> bytes | Path | None:
 
 def _file_in(folders: Sequence[Path], named: str) -> Path | None:
     try:
-        file = Path(*folders[:1], named).resolve()
+        file = (folders[0] / named if folders else Path(named)).resolve()
         return file if any(file.is_relative_to(folder.resolve()) for folder in folders) else None
     except (OSError, RuntimeError, ValueError):  # no name of a file, or links in a circle
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.remote.ranges import opened_in_part
+from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 
 def in_order(folder: Path, ending: str) -> list[Path]:
@@ -60,7 +63,9 @@ def shape_of(path: Path) -> tuple[int, int]:
         UserError: if it holds objects, or is no whole array of numbers with a row each.
     """
     try:
-        array = np.lib.format.open_memmap(path, mode="r")
+        array = _header_of(path) if isinstance(path, RemotePath) else np.lib.format.open_memmap(path, mode="r")
+    except UserError:  # of a remote file
+        raise
     except Exception as error:  # its header is Python that is parsed, and what that raises has no base
         told = str(error).partition("\n")[0].rstrip(".")
         raise UserError(
@@ -71,6 +76,22 @@ def shape_of(path: Path) -> tuple[int, int]:
             f"{path}: found {array.dtype} of shape {array.shape}; embeddings are float16 or float32, a row an image"
         )
     return array.shape[0], array.shape[1]
+
+
+def _header_of(path: RemotePath) -> np.ndarray:
+    """What an array of a remote file would be, of which no bytes but the header's are fetched.
+
+    Raises:
+        ValueError: if there is no header, or not as many bytes after it as it says.
+    """
+    with opened_in_part(path) as file:
+        version = np.lib.format.read_magic(file)
+        read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
+        shape, _, dtype = read(file)
+        missing = math.prod(shape) * dtype.itemsize + file.tell() - path.stat().st_size
+    if missing > 0 or dtype.hasobject:
+        raise ValueError(f"it holds objects, or lacks {missing:,} bytes")
+    return np.broadcast_to(np.empty((), dtype), shape)
 
 
 def _by_numbers(path: Path) -> tuple[list[int], str]:

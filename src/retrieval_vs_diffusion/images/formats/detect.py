@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from retrieval_vs_diffusion.images.collections.record_batches import ENDINGS as 
 from retrieval_vs_diffusion.images.collections.record_batches import BrokenShardError, schema_of
 from retrieval_vs_diffusion.images.collections.table_columns import holds_images
 from retrieval_vs_diffusion.images.image_files import ENDINGS as IMAGES
+from retrieval_vs_diffusion.remote.walking import walk
 
 _LISTS = (".csv", ".tsv")
 _LOOKED_AT = 20_000  # files; the first ones tell what a collection of millions is
@@ -109,16 +109,16 @@ def _look(path: Path) -> _Looked:
     tables: list[Path] = []
     own_files: list[str] = []
     own_folders: list[str] = []
-    for place, folders, files in os.walk(path):
+    for place, folders, files in walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         shown = sorted(name for name in files if not name.startswith("."))
-        if place == str(path):
+        if place == path:
             own_folders, own_files = list(folders), shown
         for name in shown:
             ending = Path(name).suffix.lower()
             endings[ending] += 1
             if ending in TABLES and len(tables) < _TABLES_TRIED:
-                tables.append(Path(place, name))
+                tables.append(place / name)
         if endings.total() > _LOOKED_AT:
             break
     return _Looked(tuple(own_files), tuple(own_folders), endings, tuple(tables))

@@ -16,6 +16,7 @@ from retrieval_vs_diffusion.images.collections.record_batches import DAMAGE, ROW
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.folder_copy import on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -105,9 +106,10 @@ class HuggingFace:
 
         if (self.path is None) == (self.name is None):
             raise UserError("hugging_face: give a path, or the name of a data set on the hub, not both")
+        folder = on_disk(self.path) if self.path is not None else None
         try:
-            if self.path is not None:
-                return _within(self.path, datasets.load_from_disk(str(self.path)))
+            if folder is not None:
+                return _within(folder, datasets.load_from_disk(str(folder)))
             return datasets.load_dataset(self.name, self.config)
         except Exception as error:  # of its network, its files, or its settings: what `datasets` raises has no base
             raise UserError(self._not_loaded(error)) from error

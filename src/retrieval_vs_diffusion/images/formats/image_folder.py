@@ -10,6 +10,7 @@ from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
 
 
 @part
@@ -34,10 +35,11 @@ class ImageFolder:
 
     def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
         """The images' paths and captions."""
-        for entry in self.entries():
-            if only is None or entry.key in only:
-                file = self.path / entry.key
-                yield Sample(key=entry.key, image=file, caption=_caption_beside(file), source=str(file))
+        wanted = (entry for entry in self.entries() if only is None or entry.key in only)
+        # Captions are read here; the images when they are wanted.
+        for entry in fetched_ahead(wanted, lambda each: ((self.path / each.key).with_suffix(".txt"),), SMALL_FILES):
+            file = self.path / entry.key
+            yield Sample(key=entry.key, image=file, caption=_caption_beside(file), source=str(file))
 
 
 def _caption_beside(file: Path) -> str | None:

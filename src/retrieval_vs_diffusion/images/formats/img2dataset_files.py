@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
@@ -12,6 +13,7 @@ from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, 
 from retrieval_vs_diffusion.images.image_files import image_files
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
 
 
 @part
@@ -49,7 +51,7 @@ class Img2datasetFiles:
             raise UserError(f"{self.path}: found no folder called 00000 or the like, as img2dataset writes them")
         for folder in folders:
             seen: set[str] = set()
-            for file in image_files(folder):
+            for file in fetched_ahead(image_files(folder), partial(_sidecars, folder), SMALL_FILES):
                 key = f"{folder.name}/{file.with_suffix('').as_posix()}"
                 if key in seen:  # as a.jpg and a.png
                     faults[TWICE] += 1
@@ -61,6 +63,10 @@ class Img2datasetFiles:
                 sample = described(key, _beside(path, faults), faults, str(path), self.label_key)
                 if sample is not None:
                     yield replace(sample, image=path)
+
+
+def _sidecars(folder: Path, file: Path) -> list[Path]:
+    return [(folder / file).with_suffix(ending) for ending in SIDECARS]
 
 
 def _beside(path: Path, faults: Counter[str]) -> dict[str, bytes]:

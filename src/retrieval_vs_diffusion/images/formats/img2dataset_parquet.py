@@ -13,6 +13,7 @@ from retrieval_vs_diffusion.images.collections.sidecars import NOT_DOWNLOADED, T
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import fetched_ahead
 
 
 @part
@@ -70,7 +71,7 @@ class Img2datasetParquet:
         read = ["key", "status", *(name for name in columns.described if name not in {"key", "status"})]
         common_schema(shards, [*read, columns.image])
         root = self.path if self.path.is_dir() else self.path.parent
-        for shard in shards:
+        for shard in fetched_ahead(shards):
             prefix = shard.relative_to(root).with_suffix("").as_posix()
             seen: set[str] = set()
             for _, row in found.rows(shard, [*read, columns.image] if with_images else read):

@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.images.collections.shards import Shards
 from retrieval_vs_diffusion.images.collections.table_columns import Needs, TableColumns
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import fetched_ahead
 
 
 @part
@@ -67,7 +68,7 @@ class Parquet:
         root = self.path if self.path.is_dir() else self.path.parent
         # Without a description the rows are still counted, by the column of images.
         read = columns.all if with_images else columns.described or columns.all
-        for shard in shards:
+        for shard in fetched_ahead(shards):
             inside = shard.relative_to(root)
             keys = inside.as_posix()
             wanted = None if only is None else lambda row, keys=keys: f"{keys}/{row}" in only

@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD, 
 from retrieval_vs_diffusion.images.image_files import ENDINGS
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import fetched_ahead
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class WebDataset:
 
     def _samples(self, only: Container[str] | None, faults: Counter[str], with_images: bool) -> Iterator[Sample]:
         root = self.path if self.path.is_dir() else self.path.parent
-        for shard in self._shards():
+        for shard in fetched_ahead(self._shards()):
             inside = shard.relative_to(root)
             prefix = inside.with_suffix("").as_posix()
             found = Counter[str]()

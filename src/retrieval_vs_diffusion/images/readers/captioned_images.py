@@ -21,6 +21,8 @@ from retrieval_vs_diffusion.images.readers.linked_images import LinkedImages
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
+from retrieval_vs_diffusion.remote.remote_path import AnyPath
 
 
 @part
@@ -28,7 +30,7 @@ class CaptionedImages:
     """What img2dataset wrote, tars of WebDataset, Parquet, a data set of ``datasets``, or a folder with captions.
 
     Args:
-        path: the file or folder; with ``format: hugging_face`` also a name on the hub.
+        path: the file or folder, on the disk or at ``s3://``; with ``format: hugging_face`` also a name on the hub.
         format: ``auto``, a module of ``images.formats``, or a mapping with its ``type`` and its own keys.
         short_side: pixels; larger images are shrunk so that their shorter side has so many. null keeps all sizes.
         image_column: which column holds images or paths; null finds the one that can be meant.
@@ -41,7 +43,7 @@ class CaptionedImages:
         clip: of a pool of links: the model that made its embeddings, as ``LinkedImages`` has it.
     """
 
-    path: Path
+    path: AnyPath
     format: str | dict[str, Any] = "auto"
     short_side: Annotated[int, Field(ge=SMALLEST_SIDE)] | None = 512
     image_column: str | None = None
@@ -77,7 +79,8 @@ class CaptionedImages:
 
     def _rows(self, collection: Collection, tally: Tally) -> Iterator[dict[str, Any]]:
         positions = {class_name_of(name): position for position, name in enumerate(self.classes or ())}
-        for sample in progress(collection.samples(faults=tally.left_out), "reading the pool"):
+        samples = fetched_ahead(collection.samples(faults=tally.left_out), lambda each: (each.image,), SMALL_FILES)
+        for sample in progress(samples, "reading the pool"):
             tally.add("read")
             if sample.unsafe is not None and sample.unsafe >= self.unsafe_below:
                 tally.add("unsafe")
@@ -117,7 +120,7 @@ class CaptionedImages:
 
     def _collection(self) -> Collection:
         columns = {name: getattr(self, name) for name in ("image_column", "caption_column", "label_column")}
-        return build_collection(str(self.path), self.format, "pool", columns, "pool.reader")
+        return build_collection(self.path, self.format, "pool", columns, "pool.reader")
 
 
 def _true_label(sample: Sample, positions: dict[str, int]) -> int | None:

@@ -23,6 +23,8 @@ from retrieval_vs_diffusion.images.splits import Split
 from retrieval_vs_diffusion.images.target import Target
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
+from retrieval_vs_diffusion.remote.remote_path import AnyPath
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class LabelledImages:
     """Class folders, a CSV of labels, Parquet, a data set of ``datasets`` or tars, with a split or without.
 
     Args:
-        path: the file or folder; with ``format: hugging_face`` also a name on the hub.
+        path: the file or folder, on the disk or at ``s3://``; with ``format: hugging_face`` also a name on the hub.
         format: ``auto``, a module of ``images.formats``, or a mapping with its ``type`` and its own keys.
         val: images a class for validation (an integer) or a share of each class, where the collection has none.
         test: the same for test.
@@ -45,7 +47,7 @@ class LabelledImages:
         split_column: the same of train, val and test.
     """
 
-    path: Path
+    path: AnyPath
     format: str | dict[str, Any] = "auto"
     val: int | float = 0.15
     test: int | float = 0.25
@@ -96,7 +98,7 @@ class LabelledImages:
     def collection(self) -> Collection:
         """What the samples are read from."""
         columns = {name: getattr(self, name) for name in ("image_column", "label_column", "split_column")}
-        return build_collection(str(self.path), self.format, "target", columns, "target.reader")
+        return build_collection(self.path, self.format, "target", columns, "target.reader")
 
     def split(self) -> Split:
         """How they are split into parts."""
@@ -129,7 +131,7 @@ class _Part:
 
     def _rows(self, collection: Collection) -> Iterator[dict[str, Any]]:
         tally = self._tally
-        samples = collection.samples(self._keys, tally.left_out)
+        samples = fetched_ahead(collection.samples(self._keys, tally.left_out), lambda each: (each.image,), SMALL_FILES)
         for sample in progress(samples, f"reading the target's part {self._name}", len(self._keys)):
             tally.add("read")
             label = sample.label or ""

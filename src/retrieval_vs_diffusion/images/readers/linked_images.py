@@ -16,6 +16,9 @@ from retrieval_vs_diffusion.images.downloads.embedding_files import check_pairs,
 from retrieval_vs_diffusion.images.downloads.link_columns import Link, LinkColumns, find_columns, read_links
 from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.parts import part
+from retrieval_vs_diffusion.remote.ahead import fetched_ahead
+from retrieval_vs_diffusion.remote.ranges import opened_in_part
+from retrieval_vs_diffusion.remote.remote_path import AnyPath
 
 
 @part
@@ -39,9 +42,9 @@ class LinkedImages:
             None for all. Unknown ones are not used.
     """
 
-    path: Path
-    embeddings: Path | None = None
-    index: Path | None = None
+    path: AnyPath
+    embeddings: AnyPath | None = None
+    index: AnyPath | None = None
     clip: str | None = None
     url_column: str | None = None
     caption_column: str | None = None
@@ -92,7 +95,7 @@ class LinkedImages:
         return ImageStream(self._links(files, first, ledger), ledger)
 
     def _links(self, files: list[Path], columns: LinkColumns, ledger: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
-        for path in files:
+        for path in fetched_ahead(files):
             rows = 0
             try:
                 for number, link in enumerate(read_links(path, columns)):
@@ -130,7 +133,8 @@ class LinkedImages:
 
     def _columns(self, path: Path) -> LinkColumns:
         try:
-            schema = pq.read_schema(path)
+            with opened_in_part(path) as file:
+                schema = pq.read_schema(file)
         except DAMAGE as error:
             raise UserError(_unreadable(path, error)) from error
         return find_columns(path, schema, self.url_column, self.caption_column)
@@ -172,7 +176,8 @@ _COUNTED = {"no url": "no_url", "unsafe": "unsafe", "watermark": "watermarked", 
 
 def _rows(path: Path) -> int:
     try:
-        return pq.read_metadata(path).num_rows
+        with opened_in_part(path) as file:
+            return pq.read_metadata(file).num_rows
     except DAMAGE as error:
         raise UserError(_unreadable(path, error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,7 +64,7 @@ class SingleFile:
             self._write(Path(folder), pipeline)
             try:
                 loaded = getattr(diffusers, pipeline).from_single_file(
-                    str(path),
+                    os.fspath(path),
                     config=folder,
                     torch_dtype=dtype,
                     local_files_only=True,

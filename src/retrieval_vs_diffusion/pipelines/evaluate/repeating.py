@@ -20,7 +20,7 @@ def digest_results(compute: dict[str, Any], size_curve: pd.DataFrame | None = No
     """The digest of all rows that hold, by row and part, and on what machine and versions it was taken.
 
     Args:
-        compute: device and threads.
+        compute: device, threads and processes.
         size_curve: None where it does not hold.
         rows: ``results_of_<strategy>``; None where they do not hold.
     """
@@ -38,6 +38,7 @@ def made_with(compute: dict[str, Any]) -> dict[str, Any]:
         **commit_of(Path(__file__)),
         "device": device_found() if device == "auto" else device,
         "threads": compute.get("threads", 1),
+        "processes": compute.get("processes", 1),
         "processor": _processor(),
         "python": platform.python_version(),
         "libraries": library_versions(),

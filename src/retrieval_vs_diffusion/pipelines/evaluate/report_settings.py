@@ -14,7 +14,9 @@ from retrieval_vs_diffusion.world import current_run, parameters_of_the_world
 from retrieval_vs_diffusion.world_parts import told
 
 # Of no matter to the table; and `only`, which the table's rows tell.
-_NOT_REPEATED = frozenset({"only", "workers", "strategy", "export", "plan", "tune", "added_images", "pretraining"})
+_NOT_REPEATED = frozenset(
+    {"only", "workers", "tracking", "decoded", "strategy", "export", "plan", "tune", "added_images", "pretraining"}
+)
 _SHOWN = (
     *("target", "pool", "classes", "clip", "diffusion", "judge", "takedown", "screening"),
     *("sampling", "added_per_original", "classifier", "repetitions", "size_curve"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kedro.pipeline import Node, Pipeline
 
 from retrieval_vs_diffusion.execution.digest import digest_of_collection
 from retrieval_vs_diffusion.models.index_settings import IndexSettings
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.index_build import nodes
+from retrieval_vs_diffusion.remote.remote_path import as_path
 from retrieval_vs_diffusion.study import Study
 
 INDEX_CHECK = "pool.index_check"
@@ -30,7 +29,7 @@ def create_pipeline(study: Study) -> Pipeline:
 
 
 def _pool_nodes(settings: IndexSettings) -> list[Node]:
-    index_digest = digest_of_collection([Path(settings.path)]) if settings.path else None
+    index_digest = digest_of_collection([as_path(settings.path)]) if settings.path else None
     return [
         Node(
             nodes.embed,

@@ -158,7 +158,12 @@ def _classes(
 
 
 def reckon(
-    asked: Asked, workers: int, found: dict[str, Any], timed: dict[str, Any], classes: pd.DataFrame
+    asked: Asked,
+    workers: int,
+    processes: int,
+    found: dict[str, Any],
+    timed: dict[str, Any],
+    classes: pd.DataFrame,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """What a whole run takes, as a table and in words."""
     from retrieval_vs_diffusion.execution.workers import number_of_workers
@@ -168,7 +173,7 @@ def reckon(
     from retrieval_vs_diffusion.planning.timings import PilotTimings
 
     there, timings = Surveyed.from_dict(found), PilotTimings.from_dict(timed)
-    table = plan_table(asked, there, timings, number_of_workers(workers))
+    table = plan_table(asked, there, timings, number_of_workers(workers, processes))
     told = classes.fillna({"hard_to_retrieve": "", "hard_to_generate": ""})  # an empty cell comes back as NaN
     return table, summarise(table, told, asked, there, timings)
 

@@ -79,7 +79,12 @@ def _pilot(study: Study) -> Node:
 
 def _reckon(study: Study) -> Node:
     return Node(
-        bound(nodes.reckon, asked_of(study, told(study.left_out)), study.parameters.workers),
+        bound(
+            nodes.reckon,
+            asked_of(study, told(study.left_out)),
+            study.parameters.workers,
+            study.parameters.compute.processes,
+        ),
         inputs={"found": "plan.survey", "timed": "plan.pilot", "classes": "plan.classes"},
         outputs=["plan.table", "plan.summary"],
         name="reckon",

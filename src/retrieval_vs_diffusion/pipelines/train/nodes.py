@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
@@ -32,6 +33,7 @@ def train_classifier(
     compute: dict[str, Any],
     added: ImageTable | None = None,
     clip: Clip | None = None,
+    processes: int = 1,
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any]]:
     """Train one classifier; returns it as it was at the best validation look, the looks, and what went in.
 
@@ -48,6 +50,7 @@ def train_classifier(
         originals: times ``originals_per_class`` that so many of them are trained on, held-back ones included.
         added_per_original: train on the first so many added images for each original alone; None for all.
         clip: given where the classifier is a linear probe of it.
+        processes: that train together (``compute.processes``); a probe takes one.
     """
     from retrieval_vs_diffusion.images.target import times_originals
     from retrieval_vs_diffusion.models.cost_meter import CostMeter
@@ -66,6 +69,10 @@ def train_classifier(
             probed = clip.to(device)
             fitted = fit_linear_probe(real, images, val, names, whole.added_share, mix, probed, description)
         else:
-            fitted = fit_classifier(real, images, val, names, whole, mix, device, seed, description)
-    record = {"originals": len(real), "added": len(images or ()), "cost": meter.cost().to_dict()}
+            fitted = fit_classifier(real, images, val, names, whole, mix, device, seed, description, processes)
+    cost = meter.cost()
+    if fitted.processes > 1:  # each on a GPU of its own, and this process on none
+        gpu_seconds = cost.gpu_seconds * fitted.processes
+        cost = replace(cost, gpu_seconds=gpu_seconds, peak_memory_bytes=fitted.peak_memory_bytes)
+    record = {"originals": len(real), "added": len(images or ()), "cost": cost.to_dict()}
     return fitted.classifier, fitted.history, record

@@ -73,6 +73,7 @@ def _train_node(study: Study, strategy: Strategy, repetition: int, features: str
         subset,
         variant.originals,
         variant.added_per_original,
+        processes=study.parameters.compute.processes if features == "pixels" else 1,
     )
     return Node(
         function,
