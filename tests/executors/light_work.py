@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -73,6 +74,5 @@ def _write(path: Path, key: str, value: int) -> None:
 
 
 def _machine() -> str:
-    import ray
-
-    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else "here"
+    ray = sys.modules.get("ray")  # not imported: it would read its settings before the cluster's are made
+    return ray.get_runtime_context().get_node_id() if ray is not None and ray.is_initialized() else "here"

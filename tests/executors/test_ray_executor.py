@@ -55,7 +55,8 @@ def test_an_error_of_the_work_comes_with_its_own_words_and_what_was_done_stays(c
 
 
 def test_a_folder_that_the_workers_do_not_see_is_told(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr(ray_executor, "_marked", lambda kept: "the token of another folder of that name")
+    marked = ray_executor._marked
+    monkeypatch.setattr(ray_executor, "_marked", lambda kept: f"not {marked(kept)}")  # as another folder of that name
     run = RayExecutor(ONE, cluster.address).run(
         Squares(tmp_path / "log"), units_of(3), Section(tmp_path / "u"), "squaring"
     )

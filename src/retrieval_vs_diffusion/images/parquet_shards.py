@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,8 +42,9 @@ class ParquetShards:
         self._kept: OrderedDict[int, pa.Table] = OrderedDict()
         self._bytes_kept = 0
 
-    def __reduce__(self) -> tuple[type[ParquetShards], tuple[Sequence[Path], pa.Schema, int]]:
-        return ParquetShards, (self._files, self.schema, self._most_bytes)  # open files and what was read stay here
+    def __getstate__(self) -> dict[str, Any]:
+        """As another process opens them, which sees the files at the same place."""
+        return {**self.__dict__, "_open": {}, "_kept": OrderedDict(), "_bytes_kept": 0}
 
     @property
     def num_rows(self) -> int:

@@ -116,10 +116,10 @@ class VectorIndex:
     def _stream(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
-        from retrieval_vs_diffusion.models.streamed_search import streamed_search
+        from retrieval_vs_diffusion.models.sharded_search import sharded_search
 
         gpu = torch.device("cuda") if self.use_gpu and torch.cuda.is_available() else None
-        return streamed_search(self._streamed, queries, k, device=gpu)
+        return sharded_search(self._streamed, queries, k, gpu)
 
     def _search_index(self, faiss_index: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import faiss
