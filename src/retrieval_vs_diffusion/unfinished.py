@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,6 +108,12 @@ class Section:
             if each != path:
                 each.unlink(missing_ok=True)
         logger.debug("%s kept", path)
+
+    def forget(self, units: Iterable[int | str]) -> None:
+        """Remove units that nobody will ask for again, as what was made of them is kept."""
+        for unit in units:
+            for path in self._files(unit):
+                path.unlink(missing_ok=True)
 
     def _files(self, unit: int | str) -> list[Path]:
         """Files of a unit, the newest first: there are two where a process was killed between writing and clearing."""

@@ -168,3 +168,10 @@ def test_an_index_of_broken_embeddings_alone_is_built_and_searched():
     similarities, rows = built("Flat", np.full((5, 16), np.nan, np.float32)).search(QUERIES[:2], 5)
     assert not similarities.any()
     assert sorted(rows[0]) == [0, 1, 2, 3, 4]
+
+
+def test_more_vectors_than_streaming_can_number_are_told_before_they_are_read():
+    many = Embeddings(np.broadcast_to(np.float32(1), (2**32 + 1, 1)), "clip")  # of one number in memory
+    with pytest.raises(UserError, match=r"found 4,294,967,297 vectors, factory stream searches up to 4,294,967,296;"):
+        build_index(many, IndexSettings(factory="stream"))
+    build_index(Embeddings(many.vectors[1:], "clip"), IndexSettings(factory="stream"))

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
 
 from retrieval_vs_diffusion.comparison.intervals import crossed_interval
 from retrieval_vs_diffusion.comparison.outcomes import Outcomes, paired
-from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.leak_check import find_leaks
 from retrieval_vs_diffusion.images.screening import Gate, Screening
 
 COLUMNS = ("strategy", "repetitions", "leaks_let_in", "top1_without", "top1_with", "difference", "low", "high")
@@ -32,7 +31,7 @@ def check_planted_leaks(pool: ImageTable, protected: pd.DataFrame, screening: Sc
     if not planted.any():
         return dict(NOTHING_PLANTED)
     gate = Gate(screening, protected)
-    flagged = _leaking(pool, gate)
+    flagged = find_leaks(pool, gate, _AT_ONCE)
     found, false_alarms = int((flagged & planted).sum()), int((flagged & ~planted).sum())
     return {
         "planted": int(planted.sum()),
@@ -45,22 +44,7 @@ def check_planted_leaks(pool: ImageTable, protected: pd.DataFrame, screening: Sc
 
 def count_leaks(images: ImageTable, gate: Gate) -> int:
     """How many images are near-duplicates of validation and test images."""
-    return int(_leaking(images, gate).sum())
-
-
-def _leaking(images: ImageTable, gate: Gate) -> Bool[np.ndarray, " n"]:
-    parts = [gate.leaking(_decoded(batch)) for batch in images.batches(_AT_ONCE)]
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
-
-
-def _decoded(batch: ImageTable) -> list[np.ndarray | None]:
-    images: list[np.ndarray | None] = []
-    for data in batch.encoded():
-        try:
-            images.append(codec.decode(data))
-        except codec.BrokenImageError:
-            images.append(None)
-    return images
+    return int(find_leaks(images, gate, _AT_ONCE).sum())
 
 
 def leak_table(with_leaks: Mapping[str, pd.DataFrame], without: Mapping[str, pd.DataFrame | None]) -> pd.DataFrame:

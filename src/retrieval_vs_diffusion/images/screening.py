@@ -9,15 +9,19 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 
+from retrieval_vs_diffusion.executors.executor import LocalExecutor, executor
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.copies.copy_index import AT_ONCE, CopyIndex
 from retrieval_vs_diffusion.images.copies.pictures import SIDE, grey_picture, short_side
 from retrieval_vs_diffusion.images.image_table import ImageTable
+from retrieval_vs_diffusion.images.look import BROKEN, Seen, look_at
+from retrieval_vs_diffusion.images.screening_units import looked_at
+from retrieval_vs_diffusion.unfinished import unfinished
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REASONS = ("broken", "black", "duplicate", "leak", "below_floor", "dead")
+REASONS = (BROKEN, "black", "duplicate", "leak", "below_floor", "dead")
 
 
 def reason_of(refused: str) -> str:
@@ -96,7 +100,19 @@ class Gate:
         return [refused for _, refused in self.judged(rows)]
 
     def judged(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str | None]]:
-        """Each row with what ``judge`` says of it, in order, while rows come: no more than a few hundred are held."""
+        """Each row with what ``judge`` says of it, in order.
+
+        In this process that is said while rows come, and no more than a few hundred are held. For an executor that
+        sends units elsewhere all rows come first and wait in files, and what it sees of an image by itself is units.
+        """
+        if isinstance(executor(), LocalExecutor) or (folder := unfinished().scratch()) is None:
+            yield from self._judged_here(rows)
+            return
+        with looked_at(rows, self._protected, folder) as looked:
+            for row, refused, seen in looked:
+                yield row, refused if seen is None else self._verdict(row, seen)
+
+    def _judged_here(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str | None]]:
         waiting: list[_Looked] = []
         whole = 0
         for row in rows:
@@ -115,10 +131,9 @@ class Gate:
         if row.get("refused") is not None:
             return _Looked(row, row["refused"], None, 0)
         try:
-            image = codec.decode(row["image"]["bytes"])
+            return _Looked(row, None, *look_at(row["image"]["bytes"]))
         except codec.BrokenImageError:
-            return _Looked(row, "broken", None, 0)
-        return _Looked(row, None, grey_picture(image), int(image.max()))
+            return _Looked(row, BROKEN, None, 0)
 
     def _decide(self, waiting: list[_Looked]) -> Iterator[tuple[Mapping[str, Any], str | None]]:
         similarity, nearest = self._protected.nearest_to_pictures(
@@ -129,13 +144,15 @@ class Gate:
             if picture is None:
                 yield row, refused
                 continue
-            similar, copied = next(found)
-            if brightest < self.settings.black_below:
-                yield row, "black"
-            elif row["content_hash"] in self._seen:
-                yield row, "duplicate"
-            elif similar >= self.settings.leak_similarity and not self._lets_leaks_through:
-                yield row, f"leak: correlates {similar:.2f} with {self._protected_names[copied]}"
-            else:
-                self._seen.add(row["content_hash"])
-                yield row, None
+            yield row, self._verdict(row, Seen(brightest, *next(found)))
+
+    def _verdict(self, row: Mapping[str, Any], seen: Seen) -> str | None:
+        """Of a whole image; what is let through is remembered."""
+        if seen.brightest < self.settings.black_below:
+            return "black"
+        if row["content_hash"] in self._seen:
+            return "duplicate"
+        if seen.similarity >= self.settings.leak_similarity and not self._lets_leaks_through:
+            return f"leak: correlates {seen.similarity:.2f} with {self._protected_names[seen.nearest]}"
+        self._seen.add(row["content_hash"])
+        return None

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeGuard
 
 import numpy as np
 from jaxtyping import Float
@@ -20,8 +21,10 @@ _SERIAL = 2**15  # numbers up to which torch converts without threads
 _AHEAD = 1  # blocks that lie ready beside the one that is worked on
 
 
-def read_blocks(embeddings: Embeddings, size: int) -> Iterator[tuple[Float[np.ndarray, "m d"], int]]:
-    """All unit vectors in order, each block with how many of its vectors are broken; those are zeros.
+def read_blocks(
+    embeddings: Embeddings, size: int, rows: range | None = None
+) -> Iterator[tuple[Float[np.ndarray, "m d"], int]]:
+    """Unit vectors in order, each block with how many of its vectors are broken; those are zeros.
 
     A block may reach over several files. At most three are in memory. Files are read, not mapped: the pages of a map
     count as the process's memory until the system takes them back.
@@ -29,14 +32,16 @@ def read_blocks(embeddings: Embeddings, size: int) -> Iterator[tuple[Float[np.nd
     Args:
         embeddings: of the pool.
         size: vectors of a block.
+        rows: of the pool, one after the other; without them all.
 
     Raises:
         UserError: if a file ends before its header says.
     """
+    rows = range(len(embeddings)) if rows is None else rows
     waiting: deque[Future[tuple[np.ndarray, int]]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="reading vectors") as reader:
-        for first in range(0, len(embeddings), size):
-            waiting.append(reader.submit(_read, embeddings, first, min(first + size, len(embeddings))))
+        for first in range(rows.start, rows.stop, size):
+            waiting.append(reader.submit(_read, embeddings, first, min(first + size, rows.stop)))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -53,12 +58,16 @@ def _read(embeddings: Embeddings, first: int, end: int) -> tuple[np.ndarray, int
     return unit_vectors(block)
 
 
+def maps_a_file(array: np.ndarray) -> TypeGuard[np.memmap]:
+    """Whether an array is a whole file of half or single precision; of a part NumPy does not tell where it begins."""
+    is_whole = isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
+    return isinstance(array, np.memmap) and is_whole and array.dtype in (np.float16, np.float32)
+
+
 def _copy(array: np.ndarray, first: int, end: int, to: np.ndarray) -> None:
     """Rows of an array in memory, or of the file that it maps, in single precision."""
     rows = array[first:end]
-    # Of a part of a map NumPy does not tell where in the file it begins.
-    is_whole = isinstance(array.base, mmap.mmap) and array.flags.c_contiguous
-    if isinstance(array, np.memmap) and is_whole and array.dtype in (np.float16, np.float32):
+    if maps_a_file(array):
         if array.dtype == np.float32:
             _read_bytes(array, first, to)
             return

@@ -6,8 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 _EMPTY = np.iinfo(np.int64).min  # below the key of every similarity, -inf too
-_LAST = 2**32 - 1  # the highest row that a key can hold
+MOST_ROWS = 2**32
+_LAST = MOST_ROWS - 1  # the highest row that a key can hold
 _LEAST_WAITING = 2**16
+_QUERIES_AT_ONCE = 1024  # whose keys are compared with those of another one together
 
 
 class RunningBest:
@@ -60,8 +62,28 @@ class RunningBest:
             together = np.concatenate([self._keys[query], new])
             together.partition(len(together) - k)
             self._keys[query] = together[-k:]
-        worst = self._keys[affected].min(axis=1)
-        self.floors[affected] = np.where(worst == _EMPTY, -np.inf, _similarities_of(worst))
+        self._raise_floors(affected)
+
+    def _raise_floors(self, queries: Int[np.ndarray, " m"] | slice) -> None:
+        worst = self._keys[queries].min(axis=1)
+        self.floors[queries] = np.where(worst == _EMPTY, -np.inf, _similarities_of(worst))
+
+    @property
+    def keys(self) -> Int[np.ndarray, "q k"]:
+        """Keys of each query's best rows, in no order; ``add_keys`` of another one takes them."""
+        self.merge()
+        return self._keys
+
+    def add_keys(self, keys: Int[np.ndarray, "q n"]) -> None:
+        """Let rows take part that another one, of the same queries, found best of rows of its own."""
+        self.merge()
+        k = self._keys.shape[1]
+        for start in range(0, len(keys), _QUERIES_AT_ONCE):
+            some = slice(start, start + _QUERIES_AT_ONCE)
+            together = np.concatenate([self._keys[some], keys[some]], axis=1)
+            together.partition(together.shape[1] - k, axis=1)
+            self._keys[some] = together[:, -k:]
+        self._raise_floors(slice(None))
 
     def sorted(self) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
         """Similarities and rows, best first; where there were fewer than k, -inf and row -1 at the end."""

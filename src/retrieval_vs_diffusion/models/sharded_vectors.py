@@ -20,7 +20,8 @@ _MAPPED = 64  # files that are mapped at the same time: each takes a file descri
 class ShardedVectors:
     """Unit vectors in .npy files of half or single precision; rows count through from file to file.
 
-    Nothing is held in memory. What is read is in single precision and as ``unit_vectors`` makes it.
+    Nothing is held in memory. What is read is in single precision and as ``unit_vectors`` makes it; ``itemsize`` are
+    the bytes of a number as it is stored, in the file of the longest ones.
 
     Args:
         files: one or more; each [n_i, d], with the same d. Files without rows are let through.
@@ -34,7 +35,7 @@ class ShardedVectors:
             raise UserError("embeddings: found no .npy file; name at least one")
         self.files = tuple(as_path(file).absolute() for file in files)
         self._mapped: OrderedDict[int, np.ndarray] = OrderedDict()
-        lengths, width = [], None
+        lengths, width, self.itemsize = [], None, 0
         for file in self.files:
             found = _map(file)
             if width is not None and found.shape[1] != width:
@@ -44,6 +45,7 @@ class ShardedVectors:
                 )
             width = found.shape[1]
             lengths.append(len(found))
+            self.itemsize = max(self.itemsize, found.itemsize)
         self._starts = np.concatenate([[0], np.cumsum(lengths)])
         self.shape = (int(self._starts[-1]), int(width or 0))
 
@@ -85,6 +87,11 @@ class ShardedVectors:
             start, stop = int(self._starts[shard]), int(self._starts[shard + 1])
             if max(first, start) < min(end, stop):
                 yield self._shard(shard), max(first, start) - start, min(end, stop) - start, max(first, start) - first
+
+    def files_of(self, rows: range) -> list[Path]:
+        """The files that rows, one after the other, lie in."""
+        shards = zip(self.files, self._starts[:-1], self._starts[1:], strict=True)
+        return [file for file, start, stop in shards if max(rows.start, start) < min(rows.stop, stop)]
 
     def _shard(self, number: int) -> np.ndarray:
         mapped = self._mapped.pop(number, None)

@@ -50,6 +50,31 @@ def streamed_search(
     Raises:
         UserError: if a file of the embeddings cannot be read.
     """
+    size = _rows_at_once(embeddings, block_bytes)
+    blocks = progress(read_blocks(embeddings, size), "searching all embeddings (blocks)", -(-len(embeddings) // size))
+    return _best(blocks, 0, queries, k, device).sorted()
+
+
+def best_of_rows(
+    embeddings: Embeddings,
+    queries: Float[np.ndarray, "q d"],
+    k: int,
+    rows: range,
+    block_bytes: int = BLOCK_BYTES,
+    device: torch.device | None = None,
+) -> RunningBest:
+    """What ``streamed_search`` finds in some rows of the pool, one after the other."""
+    blocks = read_blocks(embeddings, _rows_at_once(embeddings, block_bytes), rows)
+    return _best(blocks, rows.start, queries, k, device)
+
+
+def _best(
+    blocks: Iterator[tuple[Float[np.ndarray, "m d"], int]],
+    first: int,
+    queries: Float[np.ndarray, "q d"],
+    k: int,
+    device: torch.device | None,
+) -> RunningBest:
     queries = np.ascontiguousarray(queries, dtype=np.float32)
     exact = queries.astype(np.float64)
     best = RunningBest(len(queries), k)
@@ -57,8 +82,7 @@ def streamed_search(
     # Higham, Accuracy and Stability of Numerical Algorithms, 3.1; the vectors' lengths are within 1e-3 of 1.
     terms = queries.shape[1] + 4
     errors = (1.01 * terms * _UNIT_ROUNDOFF * np.linalg.norm(exact, axis=1)).astype(np.float32)
-    first = 0
-    for block, broken in _blocks(embeddings, block_bytes):
+    for block, broken in blocks:
         pairs.load(block, np.flatnonzero(~block.any(axis=1)) if broken else np.zeros(0, np.int64))
         for rows in _slices(len(block), near_pairs.ROWS):
             for some in _slices(len(queries), near_pairs.QUERIES):
@@ -67,12 +91,11 @@ def streamed_search(
                     asked, found = of_query[part] + some.start, of_row[part] + rows.start
                     best.add(asked, found + first, _similarities(exact, block, asked, found))
         first += len(block)
-    return best.sorted()
+    return best
 
 
-def _blocks(embeddings: Embeddings, block_bytes: int) -> Iterator[tuple[Float[np.ndarray, "m d"], int]]:
-    size = max(1, block_bytes // (4 * max(1, embeddings.width)))
-    return progress(read_blocks(embeddings, size), "searching all embeddings (blocks)", -(-len(embeddings) // size))
+def _rows_at_once(embeddings: Embeddings, block_bytes: int) -> int:
+    return max(1, block_bytes // (4 * max(1, embeddings.width)))
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

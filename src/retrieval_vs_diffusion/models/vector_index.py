@@ -15,6 +15,7 @@ from retrieval_vs_diffusion.models.faiss_calls import factory_of, inverted_lists
 from retrieval_vs_diffusion.models.gpu_search import GpuSearch
 from retrieval_vs_diffusion.models.index_settings import STREAM, IndexSettings, choose_factory
 from retrieval_vs_diffusion.models.out_of_memory import is_out_of_memory
+from retrieval_vs_diffusion.models.running_best import MOST_ROWS
 from retrieval_vs_diffusion.remote.remote_path import as_path
 
 __all__ = ["Embeddings", "IndexSettings", "VectorIndex", "build_index", "refer_to_index"]
@@ -115,10 +116,10 @@ class VectorIndex:
     def _stream(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
-        from retrieval_vs_diffusion.models.streamed_search import streamed_search
+        from retrieval_vs_diffusion.models.sharded_search import sharded_search
 
         gpu = torch.device("cuda") if self.use_gpu and torch.cuda.is_available() else None
-        return streamed_search(self._streamed, queries, k, device=gpu)
+        return sharded_search(self._streamed, queries, k, gpu)
 
     def _search_index(self, faiss_index: Any, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import faiss
@@ -211,6 +212,11 @@ def build_index(embeddings: Embeddings, settings: IndexSettings | None = None, s
     if settings.path is not None:
         return replace(refer_to_index(settings.path, embeddings, settings.nprobe), use_gpu=settings.use_gpu)
     if factory == STREAM:
+        if len(embeddings) > MOST_ROWS:  # told before hours of reading
+            raise UserError(
+                f"index: found {len(embeddings):,} vectors, factory {STREAM} searches up to {MOST_ROWS:,}; take auto "
+                "with a smaller index.stream_up_to_bytes, or another factory string"
+            )
         return VectorIndex(None, embeddings.clip_name, embeddings, use_gpu=settings.use_gpu)
     made = make_faiss_index(embeddings, settings, seed)
     return VectorIndex(made, embeddings.clip_name, embeddings, use_gpu=settings.use_gpu)

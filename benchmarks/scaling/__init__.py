@@ -1,0 +1,1 @@
+"""How the work grows beyond one machine: what Ray costs, how it grows over nodes, and what large studies would take."""
