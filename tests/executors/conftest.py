@@ -10,9 +10,12 @@ import pytest
 MACHINE = {"num_cpus": 2, "node_ip_address": "127.0.0.1", "object_store_memory": 100_000_000}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator:
-    """The first machine, on which the driver is; tests add others and take them away."""
+    """The first machine, on which the driver is; tests add others and take them away.
+
+    It goes with the last of these tests: an idle cluster takes a tenth of a core and more.
+    """
     from retrieval_vs_diffusion.executors.ray_cluster import disconnect, load_ray, own_environment
 
     os.environ.update(own_environment())

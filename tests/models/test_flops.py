@@ -69,7 +69,7 @@ def test_what_requires_a_gradient_takes_one_more_product_each(of_input, of_weigh
 @pytest.mark.parametrize("sampling", SETTINGS, ids=lambda each: each.scheduler + f"_{each.guidance_scale:g}")
 def test_images_are_counted_as_pytorch_counts_them_and_are_the_same(diffusion, sampling):
     def make() -> list[np.ndarray]:
-        diffusion._prompts.forget()
+        diffusion.prompts.forget()
         drawn = list(diffusion.text_to_image(PROMPTS, SEEDS, sampling))
         return drawn + list(diffusion.image_to_image(PROMPTS, drawn, 0.6, SEEDS, sampling))
 
