@@ -29,14 +29,14 @@ def falling(scratch):
 
 
 def run(tmp_path: Path, *arguments: str, same: bool = True) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """The command, with one stage more that lies in a folder of its own."""
+    """The command with these rows alone, which lie in a folder of their own: the real ones load torch and much else."""
     stages = tmp_path / "stages"
     stages.mkdir(exist_ok=True)
     (stages / "counting_stage.py").write_text(STAGE.format(same=same))
-    # What Python runs at its start puts the folder beside those of the repository.
+    # What Python runs at its start puts the folder in the place of the repository's.
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        f"import benchmarks.stages as stages; stages.__path__.append({str(stages)!r})\n"
+        f"import benchmarks.stages as stages; stages.__path__[:] = [{str(stages)!r}]\n"
     )
     output = tmp_path / "results.json"
     command = [sys.executable, "-m", "benchmarks", "--output", str(output), *arguments]
