@@ -13,6 +13,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from jaxtyping import install_import_hook
 
+from retrieval_vs_diffusion.executors.ray_cluster import own_environment
+
+# Ray reads these once a process, at its import, and some library may import it before a test makes a cluster.
+os.environ.update(own_environment())
+
 # Shapes and types in signatures are checked while tests run; an int may stand for a float, as PEP 484 has it.
 WITH_SHAPES = ("images", "models", "training", "comparison", "strategies.retrieve", "strategies.personalise")
 install_import_hook(

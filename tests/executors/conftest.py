@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +15,8 @@ def cluster() -> Iterator:
 
     It goes with the last of these tests: an idle cluster takes a tenth of a core and more.
     """
-    from retrieval_vs_diffusion.executors.ray_cluster import disconnect, load_ray, own_environment
+    from retrieval_vs_diffusion.executors.ray_cluster import disconnect, load_ray
 
-    os.environ.update(own_environment())
     load_ray()
     from ray.cluster_utils import Cluster
 
