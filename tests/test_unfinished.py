@@ -102,3 +102,20 @@ def test_of_two_that_a_killed_process_left_the_newest_that_is_whole_counts(tmp_p
         first.write_bytes(data)
         os.utime(first, (1, 1))
         assert section.find("checkpoint", lambda path: path.read_text()) == "second look"
+
+
+def test_no_folder_holds_more_than_a_thousand_numbered_units(tmp_path):
+    with kept_in(tmp_path):
+        section = unfinished().section("images")
+        numbers = (0, 999, 1_000, 1_999, 123_456)
+        for number in numbers:
+            section.keep(number, write(f"the {number}th"))
+        found = sorted(path.relative_to(section.folder) for path in section.folder.rglob("*") if path.is_file())
+        assert [path.with_suffix("").as_posix() for path in found] == [
+            "000000", "000999", "123k/123456", "1k/001000", "1k/001999",
+        ]  # fmt: skip
+        assert [section.find(number, lambda path: path.read_text()) for number in numbers] == [
+            f"the {number}th" for number in numbers
+        ]
+        section.forget([1_000])
+        assert section.find(1_000, lambda path: path.read_text()) is None

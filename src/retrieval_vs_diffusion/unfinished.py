@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _SPENT = "spent.json"
 _DIGITS = 32  # of a unit's digest
+_IN_A_FOLDER = 1_000  # numbered units
 
 
 class BrokenUnitError(Exception):
@@ -98,12 +99,14 @@ class Section:
         if self._folder is None:
             return
         earlier = self._files(unit)
-        with replacing(self._folder / f"{_name(unit)}.new") as partial:
+        place = self._place(self._folder, unit)
+        new = place.with_name(f"{place.name}.new")
+        with replacing(new) as partial:
             write(partial)
-            path = self._folder / f"{_name(unit)}.{_digest_of(partial)}"
+            path = place.with_name(f"{place.name}.{_digest_of(partial)}")
         # Its name holds its digest, and it gets that name in one step: no damage goes unseen.
-        os.replace(self._folder / f"{_name(unit)}.new", path)
-        sync(self._folder)
+        os.replace(new, path)
+        sync(path.parent)
         for each in earlier:
             if each != path:
                 each.unlink(missing_ok=True)
@@ -119,12 +122,17 @@ class Section:
         """Files of a unit, the newest first: there are two where a process was killed between writing and clearing."""
         if self._folder is None:
             return []
-        files = self._folder.glob(f"{_name(unit)}.{'[0-9a-f]' * _DIGITS}")
+        place = self._place(self._folder, unit)
+        files = place.parent.glob(f"{place.name}.{'[0-9a-f]' * _DIGITS}")
         return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
-
-def _name(unit: int | str) -> str:
-    return f"{unit:06d}" if isinstance(unit, int) else unit
+    @staticmethod
+    def _place(folder: Path, unit: int | str) -> Path:
+        """Where a unit's files are, but for the digest; a folder is listed for each unit, so none may become large."""
+        if isinstance(unit, str):
+            return folder / unit
+        thousands = unit // _IN_A_FOLDER
+        return (folder / f"{thousands}k" if thousands else folder) / f"{unit:06d}"
 
 
 def _digest_of(path: Path) -> str:

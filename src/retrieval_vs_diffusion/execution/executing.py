@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval_vs_diffusion.executors.executor import executed_by
+from retrieval_vs_diffusion.remote.settings import use
 
 if TYPE_CHECKING:
     from retrieval_vs_diffusion.parameters import Parameters
@@ -31,8 +33,9 @@ def executing(parameters: Parameters, root: Path) -> Iterator[None]:
     from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
 
     settings = parameters.ray
+    stores = partial(use, parameters.remote, root)
     cluster = own_cluster(settings) if settings.address is None else contextlib.nullcontext(settings.address)
-    with cluster as address, executed_by(RayExecutor(settings, address, root / "data")):
+    with cluster as address, executed_by(RayExecutor(settings, address, root / "data", stores)):
         try:
             yield
         finally:

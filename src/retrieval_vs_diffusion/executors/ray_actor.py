@@ -8,7 +8,7 @@ import pickle
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,10 +54,12 @@ class UnitMaker:
         folder: of the units, on a file system that all machines share.
         token: what the driver wrote there.
         threads: of torch; the last bits depend on it.
+        set_up: called first, for what the driver set for its whole process.
     """
 
-    def __init__(self, work: list[Any], folder: str, token: str, threads: int) -> None:
+    def __init__(self, work: list[Any], folder: str, token: str, threads: int, set_up: Callable[[], None]) -> None:
         self._reference, self._folder, self._token, self._threads = work[0], Path(folder), token, threads
+        self._set_up = set_up
         self._work: Work[Any] | None = None
         self._open = ExitStack()
         self._flops: Any = None
@@ -94,6 +96,7 @@ class UnitMaker:
             if not token.is_file() or token.read_text() != self._token:
                 raise FolderNotSharedError(ray.util.get_node_ip_address())
             os.environ["OMP_NUM_THREADS"] = str(self._threads)  # what torch takes if it is imported later than here
+            self._set_up()
             self._work = ray.get(self._reference)
             if "torch" in sys.modules:
                 sys.modules["torch"].set_num_threads(self._threads)

@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import time
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,10 @@ _TASKS_AN_ACTOR = 4  # at least, so that no actor ends long before the others
 _RESTARTS = 3  # of an actor, until the run ends
 
 
+def _nothing() -> None:
+    """Of a function that has a name: actors are sent it."""
+
+
 class RayExecutor:
     """Sends units to actors, and reads what they kept in the folder of the units, which all machines share.
 
@@ -40,10 +44,13 @@ class RayExecutor:
         settings: how the cluster is used.
         address: of the cluster.
         scratch: a folder on the shared file system, for units that nobody keeps.
+        set_up: called once in each actor, for what this process has set for itself, such as how stores are reached.
     """
 
-    def __init__(self, settings: RaySettings, address: str, scratch: Path | None = None) -> None:
-        self._settings, self._address, self._scratch = settings, address, scratch
+    def __init__(
+        self, settings: RaySettings, address: str, scratch: Path | None = None, set_up: Callable[[], None] = _nothing
+    ) -> None:
+        self._settings, self._address, self._scratch, self._set_up = settings, address, scratch, set_up
 
     def run(self, work: Work[T], units: Sequence[Unit], kept: Section, description: str) -> Iterator[T]:
         """As ``Executor`` says; also
@@ -113,7 +120,7 @@ class RayExecutor:
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # there is no other limit to restarts
             made = ray.data.from_items([{"units": task} for task in tasks], override_num_blocks=len(tasks)).map_batches(
                 UnitMaker,
-                fn_constructor_args=([reference], str(kept.folder), token, torch.get_num_threads()),
+                fn_constructor_args=([reference], str(kept.folder), token, torch.get_num_threads(), self._set_up),
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(min_size=1, max_size=number, initial_size=number),
                 num_cpus=actors.cpus,
