@@ -61,6 +61,17 @@ class Section:
         """Where they are, for other processes that keep units of this section; None where nothing is kept."""
         return self._folder
 
+    def place(self, unit: int | str) -> Path:
+        """Where a unit's files are, but for the digest at their end; only of a section that is kept.
+
+        A folder is listed for each unit that is looked for in it, so none may become large.
+        """
+        assert self._folder is not None  # noqa: S101  (asked for)
+        if isinstance(unit, str):
+            return self._folder / unit
+        thousands = unit // _IN_A_FOLDER
+        return (self._folder / f"{thousands}k" if thousands else self._folder) / f"{unit:06d}"
+
     def find(self, unit: int | str, read: Callable[[Path], T]) -> T | None:
         """A unit as ``read`` reads it; None where there is none, or none that is whole.
 
@@ -98,8 +109,7 @@ class Section:
         """Keep a unit of which ``about_to_keep`` has told."""
         if self._folder is None:
             return
-        earlier = self._files(unit)
-        place = self._place(self._folder, unit)
+        earlier, place = self._files(unit), self.place(unit)
         new = place.with_name(f"{place.name}.new")
         with replacing(new) as partial:
             write(partial)
@@ -122,17 +132,9 @@ class Section:
         """Files of a unit, the newest first: there are two where a process was killed between writing and clearing."""
         if self._folder is None:
             return []
-        place = self._place(self._folder, unit)
+        place = self.place(unit)
         files = place.parent.glob(f"{place.name}.{'[0-9a-f]' * _DIGITS}")
         return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-
-    @staticmethod
-    def _place(folder: Path, unit: int | str) -> Path:
-        """Where a unit's files are, but for the digest; a folder is listed for each unit, so none may become large."""
-        if isinstance(unit, str):
-            return folder / unit
-        thousands = unit // _IN_A_FOLDER
-        return (folder / f"{thousands}k" if thousands else folder) / f"{unit:06d}"
 
 
 def _digest_of(path: Path) -> str:

@@ -44,6 +44,14 @@ def test_pixels_are_normalised_to_the_same_range():
     assert to_input(torch.zeros(1, 4, 5, 3, dtype=torch.uint8)).shape == (1, 3, 4, 5)
 
 
+def test_large_images_are_normalised_a_few_at_a_time_to_the_same_numbers():
+    pixels = torch.randint(0, 256, (5, 200, 300, 3), dtype=torch.uint8)  # one of them is 180,000 values
+    inputs = to_input(pixels)
+    assert torch.equal(inputs, torch.cat([to_input(each) for each in pixels.split(1)]))
+    assert torch.equal(inputs, (pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25)
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("fault", ["missing", "pickle", "other"])
 def test_a_file_that_is_no_classifier_is_refused_and_never_unpickled(tmp_path, fault):
     path = tmp_path / "a.safetensors"

@@ -105,8 +105,8 @@ def weights_of(network: torch.nn.Module) -> str:
 def test_validation_images_change_no_weight_whatever_they_show(fit, other_val, monkeypatch):
     look, seen = loop_module._look, []
 
-    def recorded(network, images, labels):
-        figures = look(network, images, labels)
+    def recorded(network, *looked_at):
+        figures = look(network, *looked_at)
         seen.append(weights_of(network))
         return figures
 
@@ -117,6 +117,14 @@ def test_validation_images_change_no_weight_whatever_they_show(fit, other_val, m
     assert seen[:12] == seen[12:]  # bit by bit, running statistics of the normalisation too
     assert one["train_loss"].tolist() == other["train_loss"].tolist()
     assert one["val_loss"].tolist() != other["val_loss"].tolist()  # they are looked at
+
+
+def test_a_look_is_the_same_however_many_images_go_through_the_network_together(fit, monkeypatch):
+    whole = fit().history
+    monkeypatch.setattr(loop_module, "_PIXELS_LOOKED_AT", 3 * 16 * 16)  # three images of sixteen pixels
+    parts = fit().history
+    assert parts["val_top1"].tolist() == whole["val_top1"].tolist()
+    assert parts["val_loss"].tolist() == pytest.approx(whole["val_loss"].tolist(), abs=1e-5)
 
 
 def test_with_one_look_the_classifier_is_the_same_whatever_is_looked_at(fit, other_val):

@@ -18,9 +18,10 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.decoding import AT_ONCE, decode_into, in_portions
+from retrieval_vs_diffusion.images.decoding import decode_into, in_portions
 
 _INDEX = np.dtype([("key", "S32"), ("sum", "<u4")])
+_AT_ONCE = 64  # images that are decoded together
 PARTIAL = ".part"  # ends the name of a folder that is being written
 
 
@@ -76,9 +77,11 @@ def write_block(folder: Path, keys: Sequence[bytes], encoded: Iterable[bytes], s
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
+        # One array for all: a system takes longer to give new memory than to copy as much.
+        decoded = np.empty((min(_AT_ONCE, len(keys)), size, size, 3), np.uint8)
         with (partial / "pixels").open("wb") as file:
-            for images in in_portions(encoded, AT_ONCE):
-                squares = np.empty((len(images), size, size, 3), np.uint8)
+            for images in in_portions(encoded, _AT_ONCE):
+                squares = decoded[: len(images)]
                 decode_into(squares, images)
                 index["sum"][start : start + len(images)] = [zlib.crc32(each.data) for each in squares]
                 start += len(images)

@@ -72,7 +72,7 @@ class BatchesAhead:
         return batch, self._coming.result().to(self._device, non_blocking=True)
 
     def each(self, batches: Iterable[Int[Tensor, " _"]]) -> Iterator[UInt8[Tensor, "_ s s 3"]]:
-        """The pixels of several batches, each read while the one before is worked on."""
+        """The pixels of what was asked for and of several batches, each read while the one before is worked on."""
         for batch in batches:
             if self.is_asked:
                 _, pixels = self.give()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,8 @@ from retrieval_vs_diffusion.training.share import Share
 from retrieval_vs_diffusion.training.strong_augmentation import change_each_image, cut_and_mix
 from retrieval_vs_diffusion.training.together import Together
 from retrieval_vs_diffusion.unfinished import Section
+
+_PIXELS_LOOKED_AT = 2**20  # together: 256 images of 64 pixels, 20 of 224
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def train(
     resized = recipe.crop == "resized"
     ahead = BatchesAhead(training.images, device, resized_crops if resized else None)
     val_ahead = BatchesAhead(training.val_images, device)
+    first_looked_at, *others_looked_at = _parts_of_look(training.val_images)
 
     def ask() -> None:
         batch = next(batches)
@@ -123,8 +127,10 @@ def train(
         changed, truth = to_input(pixels), labels[batch.to(device)]
         if not resized:
             changed = _augment(changed, recipe, generator, made)
-        if step not in looks:  # at a look the state is kept, and drawing a batch changes it
+        if step not in looks:
             ask()
+        elif together.is_first:  # no batch: after the look the state is kept, and drawing one changes it
+            val_ahead.ask(first_looked_at)
         if recipe.cutmix:
             changed, truth = cut_and_mix(changed, truth, training.classes, recipe.cutmix, recipe.cutmix_alpha, strong)
             changed, truth = changed[mine.positions], truth[mine.positions]
@@ -137,7 +143,7 @@ def train(
         optimiser.step()
         schedule.step()
         if step in looks and together.is_first:
-            accuracy, val_loss = _look(network, val_ahead, val_labels)
+            accuracy, val_loss = _look(network, val_ahead, others_looked_at, val_labels)
             _finite(val_loss, step, recipe, description)
             is_best = (accuracy, -val_loss) > best
             if is_best:
@@ -176,9 +182,16 @@ def _finite(loss: float, step: int, recipe: ClassifierTraining, description: str
     return loss
 
 
+def _parts_of_look(images: Squares) -> Sequence[Int[Tensor, " _"]]:
+    """Positions of what goes through the network together: large images few at a time, so that reading goes beside."""
+    return torch.arange(len(images)).split(max(1, min(256, _PIXELS_LOOKED_AT // images.size**2)))
+
+
 @torch.inference_mode()
-def _look(network: nn.Module, images: BatchesAhead, labels: Tensor) -> tuple[float, float]:
-    """Accuracy and loss on validation."""
+def _look(
+    network: nn.Module, asked: BatchesAhead, others: Sequence[Int[Tensor, " _"]], labels: Tensor
+) -> tuple[float, float]:
+    """Accuracy and loss on validation, of which the first part is asked for and the others are not."""
     network.eval()
-    logits = torch.cat([network(to_input(pixels)) for pixels in images.each(torch.arange(len(labels)).split(256))])
+    logits = torch.cat([network(to_input(pixels)) for pixels in asked.each(others)])
     return float((logits.argmax(1) == labels).float().mean()), float(functional.cross_entropy(logits, labels))
