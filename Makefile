@@ -79,6 +79,7 @@ $(VENV)/.installed: constraints.txt pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[dev]' & installer=$$!; \
 	  seconds=0; while kill -0 $$installer 2>/dev/null; do sleep 1; seconds=$$((seconds + 1)); \
 	  if [ $$((seconds % 9)) -eq 0 ]; then echo "  installing, $$seconds s so far"; fi; done; wait $$installer
+	@$(BIN)/python -m compileall -q src # as pip does for what it copies: else each process of the first run would
 	@touch $@
 
 # Put models that `kedro run --pipeline=pretrain` trained in the place of those that come with the repository.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import subprocess
@@ -28,6 +29,7 @@ def overhead(folder: Path) -> Measured:
     on the clock. It takes minutes, the time of the run.
     """
     project = copy_project(folder / "project")
+    compileall.compile_dir(project / "src", quiet=1)  # as `make install` does
     ledger = folder / "steps.jsonl"
     command = [sys.executable, "-m", "benchmarks.timed_run", str(ledger), "run"]
     cores = len(os.sched_getaffinity(0))
