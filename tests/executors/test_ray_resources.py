@@ -36,6 +36,19 @@ def test_models_on_a_gpu_have_one_each():
     assert actors_for([machine(8, 2)], RaySettings(gpus_per_actor=0.5), 1, "cuda:0") == Actors(4, 1, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("machines", "actors"),
+    [
+        ([machine(16, 1)] * 3, Actors(3, 15, 1)),  # with all sixteen, one machine would have none
+        ([machine(16, 4)], Actors(4, 3, 1)),  # 15 CPUs for 4
+        ([machine(16, 4), machine(16)], Actors(4, 3, 1)),  # a machine without a GPU gets none
+        ([machine(2, 4)], Actors(4, 0.25, 1)),
+    ],
+)
+def test_no_gpu_is_idle_for_want_of_cpus(machines, actors):
+    assert actors_for(machines, RaySettings(), 16, "cuda") == actors
+
+
 def test_settings_are_followed():
     asked = RaySettings(cpus_per_actor=3, most_actors=2)
     assert actors_for([machine(16)], asked, 1, "cpu") == Actors(2, 3, 0)

@@ -46,7 +46,7 @@ def actors_for(nodes: Sequence[Mapping[str, Any]], settings: RaySettings, thread
         gpus = 1 if device.startswith("cuda") else 0
     cpus = settings.cpus_per_actor
     if cpus is None:
-        cpus = min(threads, largest)
+        cpus = min(threads, largest, *_beside_gpus(machines, gpus))
     _check("cpus_per_actor", cpus, largest)
     _check("gpus_per_actor", gpus, max((machine.get("GPU", 0) for machine in machines), default=0))
     room = [_fits(machine, cpus, gpus) for machine in machines]
@@ -54,6 +54,18 @@ def actors_for(nodes: Sequence[Mapping[str, Any]], settings: RaySettings, thread
     if number < 1:  # one machine of few CPUs: an actor may hold all but one, or half of one
         number, cpus = 1, max(total - 1, total / 2)
     return Actors(min(number, settings.most_actors or number), cpus, gpus)
+
+
+def _beside_gpus(machines: Sequence[Mapping[str, float]], gpus: float) -> list[float]:
+    """CPUs of an actor with which each machine has room for an actor on all its GPUs, and one CPU to spare."""
+    if not gpus:
+        return []
+    shares = [
+        max(machine.get("CPU", 0) - 1, 0.5) / (machine["GPU"] // gpus)
+        for machine in machines
+        if machine.get("GPU", 0) >= gpus
+    ]
+    return [float(int(share)) if share >= 1 else share for share in shares]
 
 
 def _fits(machine: Mapping[str, float], cpus: float, gpus: float) -> int:
