@@ -130,7 +130,7 @@ def study_plan(added: int, rates: Rates) -> dict[str, str]:
     parts = {
         "`boomerang`, 4 of 20 steps": added * edited / gpu_flops(rates) / _HOUR,
         "`clip_prompts`, 20 steps": generating(added, _STEPS_20, rates),
-        "`textual_inversion`: learning 1,000 words": learning,
+        "`textual_inversion`: learning 1,000 words, 100,000 steps of 16 images": learning,
         "`textual_inversion`: generating, 20 steps": generating(added, _STEPS_20, rates),
         "training: 6 rows x 5 classifiers": 6 * training(rates),
     }

@@ -76,7 +76,7 @@ def test_the_study_is_the_sum_of_its_rows():
     lines = plan.study_plan(100, EASY)
     # boomerang: 4 x 0.5 + 2 x 16 = 34 s an image; words: 1.6 million images of a second each.
     assert lines["`boomerang`, 4 of 20 steps"] == "0.94 °"
-    assert lines["`textual_inversion`: learning 1,000 words"] == "440 °"
+    assert lines["`textual_inversion`: learning 1,000 words, 100,000 steps of 16 images"] == "440 °"
     assert lines["training: 6 rows x 5 classifiers"] == "6 °"
     assert lines["**together**"] == "450 °"  # 0.94 + 1 + 444.44 + 1 + 6 = 453.4
     assert lines["**together, with 50 steps in both rows from text**"] == "460 °"  # an hour more in each: 455.4
