@@ -97,6 +97,9 @@ def test_who_asks_is_taken_out_of_the_address_and_shown_nowhere():
     assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("some@one", SECRET)
     told = server.in_words(MlflowException(f"something about {SECRET} that nobody foresaw"))
     assert told == "it said: something about ... that nobody foresaw"
+    server_of("http://there:5000", {}, OWN).use()  # another server, which must not be sent the first one's
+    assert "MLFLOW_TRACKING_USERNAME" not in os.environ
+    assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
 
 
 @pytest.mark.parametrize(

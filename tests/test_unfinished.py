@@ -119,3 +119,25 @@ def test_no_folder_holds_more_than_a_thousand_numbered_units(tmp_path):
         ]
         section.forget([1_000])
         assert section.find(1_000, lambda path: path.read_text()) is None
+
+
+def test_what_a_killed_run_needed_for_a_while_is_gone_and_its_units_stay(tmp_path):
+    for kept_before in (None, "whole"):
+        with kept_in(tmp_path / "step" / "f1"):
+            scratch = unfinished().scratch()
+            assert list(scratch.iterdir()) == []
+            (scratch / "rows_of_a_killed_run").mkdir()
+            section = unfinished().section("images")
+            assert section.find(0, lambda path: path.read_text()) == kept_before
+            section.keep(0, write("whole"))
+
+
+def test_a_unit_that_another_process_clears_meanwhile_is_not_there(tmp_path):
+    def cleared(path):
+        path.unlink()
+        return path.read_text()
+
+    with kept_in(tmp_path):
+        section = unfinished().section("images")
+        section.keep(0, write("whole"))
+        assert section.find(0, cleared) is None

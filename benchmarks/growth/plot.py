@@ -79,5 +79,7 @@ def _draw_panel(panel: Any, rows: Sequence[Mapping[str, Any]], series: Series, c
         [first, last], [middle, middle * last / first], ":", color="#b0b0b0", linewidth=1, label="in proportion (1.00)"
     )
     high = max(high, 10 * low)
-    panel.set_ylim(low / 2, high * 2 * (high / low) ** 0.5)
+    below_legend = 0.95 - 0.07 * len(panel.get_legend_handles_labels()[1])  # of the panel's height
+    bottom = low / 1.5
+    panel.set_ylim(bottom, bottom * (high * 1.2 / bottom) ** (1 / below_legend))
     panel.legend(fontsize=7, frameon=False, loc="upper left", ncols=1)

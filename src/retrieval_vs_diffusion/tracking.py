@@ -28,6 +28,8 @@ from retrieval_vs_diffusion.tracking_server import RemoteTracking, server_of
 logger = logging.getLogger(__name__)
 EXPERIMENT = "retrieval_vs_diffusion"
 DATABASE = "mlflow.db"
+# What its client raises, and what it keeps artifacts with where a server does not take them.
+_OF_MLFLOW = ("mlflow", "sqlalchemy", "requests", "urllib3", "boto3", "botocore", "google", "azure")
 _COLLECT = ".collect_results"  # the node after which a strategy's repetitions are all there
 _OF_A_REPETITION = re.compile(r"(\w+)\.repetition_(\d+)\.")
 
@@ -179,7 +181,7 @@ class TrackingHook:
             yield
         except Exception as error:
             # Hours of work must not be lost to a database that another process locks, or to a server that is away.
-            if type(error).__module__.split(".")[0] not in ("mlflow", "sqlalchemy", "requests", "urllib3"):
+            if not isinstance(error, OSError | ImportError) and type(error).__module__.split(".")[0] not in _OF_MLFLOW:
                 raise
             self._give_up(self._server.in_words(error) if self._server else _in_a_line(error))
 

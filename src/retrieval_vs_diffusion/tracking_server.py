@@ -29,6 +29,8 @@ _PATIENCE = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
 _HURRY = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+# Who an address named, as the environment has it, and what it had before.
+_named: dict[str, tuple[str, str | None]] = {}
 _QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 _WOULD_DO = "the address of an MLflow server begins with http:// or https://, as http://127.0.0.1:5000 does"
 _TIMEOUTS = {"Timeout", "ConnectTimeout", "ReadTimeout", "TimeoutError", "ConnectTimeoutError", "ReadTimeoutError"}
@@ -53,8 +55,14 @@ class RemoteTracking:
         """Have MLflow in this process know who asks, and be patient within limits; what the user has set stays."""
         for name, value in (*_PATIENCE.items(), *_QUIET.items()):
             os.environ.setdefault(name, value)
+        for name, (ours, before) in _named.items():
+            if os.environ.get(name) == ours:  # another server's are none of this one's
+                _set(os.environ, name, before)
+        _named.clear()
         if self.username is not None:
-            os.environ[USERNAME], os.environ[PASSWORD] = self.username, self.password or ""
+            for name, value in ((USERNAME, self.username), (PASSWORD, self.password or "")):
+                _named[name] = value, os.environ.get(name)
+                os.environ[name] = value
         # It tells of every try that failed; one line is told instead, when all have.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 

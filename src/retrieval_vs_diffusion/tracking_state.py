@@ -20,7 +20,7 @@ from retrieval_vs_diffusion.study import Study
 NOT_PROTOCOL = frozenset(
     {
         *("only", "strategies", "personalisations", "repetitions", "compute", "workers", "pretraining", "tune"),
-        *("tracking", "decoded"),
+        *("tracking", "decoded", "remote", "execution", "ray"),
         *("clip", "diffusion", "judge"),  # as the catalog describes them, see MODELS
         *("strategy", "export", "size_curve", "leak_comparison", "added_images", "plan", "price", "published"),
     }

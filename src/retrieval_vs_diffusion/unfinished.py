@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import re
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,6 +28,7 @@ from retrieval_vs_diffusion.atomic import replacing, sync
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _SPENT = "spent.json"
+_SCRATCH = "scratch"
 _DIGITS = 32  # of a unit's digest
 _IN_A_FOLDER = 1_000  # numbered units
 
@@ -80,11 +82,13 @@ class Section:
             read: raises ``BrokenUnitError`` for a file of another key.
         """
         for path in self._files(unit):
-            if _digest_of(path) != path.suffix[1:]:
-                logger.info("%s is damaged, and is made again", path)
-                continue
             try:
+                if _digest_of(path) != path.suffix[1:]:
+                    logger.info("%s is damaged, and is made again", path)
+                    continue
                 found = read(path)
+            except FileNotFoundError:  # another process has cleared it
+                continue
             except BrokenUnitError as error:
                 logger.info("%s is made again: %s", path, error)
                 continue
@@ -110,7 +114,8 @@ class Section:
         if self._folder is None:
             return
         earlier, place = self._files(unit), self.place(unit)
-        new = place.with_name(f"{place.name}.new")
+        # Another process may make the same unit: one that was taken for dead, on another machine.
+        new = place.with_name(f"{place.name}.{secrets.token_hex(4)}.new")
         with replacing(new) as partial:
             write(partial)
             path = place.with_name(f"{place.name}.{_digest_of(partial)}")
@@ -133,8 +138,11 @@ class Section:
         if self._folder is None:
             return []
         place = self.place(unit)
-        files = place.parent.glob(f"{place.name}.{'[0-9a-f]' * _DIGITS}")
-        return sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        times: dict[Path, int] = {}
+        for path in place.parent.glob(f"{place.name}.{'[0-9a-f]' * _DIGITS}"):
+            with contextlib.suppress(FileNotFoundError):  # another process has cleared it
+                times[path] = path.stat().st_mtime_ns
+        return sorted(times, key=lambda path: times[path], reverse=True)
 
 
 def _digest_of(path: Path) -> str:
@@ -171,10 +179,12 @@ class UnfinishedWork:
         return Section(self._folder / f"{plain}_{number}", self._write_spent)
 
     def scratch(self) -> Path | None:
-        """A folder for files that are needed while the step runs; it goes with the units. None where none are kept."""
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        return self._folder
+        """A folder for files of this run alone, empty where it starts; None where no units are kept."""
+        if self._folder is None:
+            return None
+        folder = self._folder / _SCRATCH
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def measure(self, spent: Callable[[], Mapping[str, Any]]) -> None:
         """Have written down with every unit what the work took so far, ``spent_before`` included.
@@ -217,6 +227,7 @@ def kept_in(folder: Path | None) -> Iterator[None]:
                 shutil.rmtree(other, ignore_errors=True)
     if folder is not None and folder.is_dir():
         logger.info("Going on with what a run that ended too early left: %s", folder.parent)
+        shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
     before = _current.set(UnfinishedWork(folder))
     try:
         yield

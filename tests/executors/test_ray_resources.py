@@ -55,7 +55,22 @@ def test_settings_are_followed():
 
 
 def test_what_no_machine_has_is_told():
-    with pytest.raises(UserError, match=r"ray.cpus_per_actor: found 4, and the largest machine of the cluster has 2"):
+    with pytest.raises(
+        UserError, match=r"ray.cpus_per_actor: found 4, and the largest machine that could take it has 2"
+    ):
         actors_for([machine(2), machine(2)], RaySettings(cpus_per_actor=4), 1, "cpu")
-    with pytest.raises(UserError, match=r"ray.gpus_per_actor: found 1, and the largest machine of the cluster has 0"):
+    with pytest.raises(
+        UserError, match=r"ray.gpus_per_actor: found 1, and the largest machine that could take it has 0"
+    ):
         actors_for([machine(2)], RaySettings(), 1, "cuda")
+
+
+def test_what_no_machine_has_together_is_told():
+    with pytest.raises(
+        UserError, match=r"ray.cpus_per_actor: found 8, and the largest machine that could take it has 4"
+    ):
+        actors_for([machine(16), machine(4, 1)], RaySettings(cpus_per_actor=8), 1, "cuda")
+    with pytest.raises(UserError, match="the machines with a GPU have no CPU for work; start them with `--num-cpus`"):
+        actors_for([machine(16), machine(0, 1)], RaySettings(), 1, "cuda")
+    with pytest.raises(UserError, match="the machines of the cluster have no CPU for work"):
+        actors_for([machine(0)], RaySettings(), 1, "cpu")

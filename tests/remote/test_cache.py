@@ -146,11 +146,15 @@ def test_what_another_process_uses_stays_and_what_it_used_is_free_when_it_has_en
 
 def test_a_file_larger_than_the_cache_is_told(bucket, tmp_path):
     bucket.put("large.bin", b"x" * 2000)
+    bucket.put("small.bin", b"x" * 900)
     cache = RemoteCache(tmp_path, at_most=1000)
+    small = Stored(900, hashlib.md5(b"x" * 900).hexdigest())
+    RemoteCache(tmp_path, at_most=1000).file(bucket.address("small.bin"), small)
     with pytest.raises(
         UserError, match=r"large\.bin: 2e-06 GB, but the cache .* may hold 1e-06 GB.*remote\.at_most_gb"
     ):
         cache.file(bucket.address("large.bin"), Stored(2000, "x"))
+    assert len(copies(tmp_path)) == 1  # nothing is removed for what has no room anyway
 
 
 def test_a_disk_without_room_is_told_before_it_is_full(bucket, tmp_path, monkeypatch):

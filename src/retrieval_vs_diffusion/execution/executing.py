@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.executors.executor import executed_by
 from retrieval_vs_diffusion.remote.settings import use
 
@@ -24,11 +25,17 @@ def executing(parameters: Parameters, root: Path) -> Iterator[None]:
         root: the project's folder.
 
     Raises:
-        UserError: if Ray is asked for and is not installed, or cannot be started here.
+        UserError: if Ray is asked for and is not installed or cannot start here, or a GPU is named by number.
     """
     if parameters.execution == "local":
         yield
         return
+    device = parameters.compute.device
+    if device.startswith("cuda:") and device != "cuda:0":
+        raise UserError(
+            f"compute.device: found {device}, and to each actor of Ray its GPU is number 0; cuda will do, and "
+            "CUDA_VISIBLE_DEVICES for which GPUs there are"
+        )
     from retrieval_vs_diffusion.executors.ray_cluster import disconnect, own_cluster
     from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
 

@@ -172,6 +172,7 @@ def _start(settings: dict[str, Any]) -> None:
     """What the cluster's own process does: start it, tell its address, and stop it at the end of the input."""
     ray = load_ray()
     ray.init(
+        "local",  # else RAY_ADDRESS would name another one
         include_dashboard=False,
         _node_ip_address="127.0.0.1",
         _temp_dir=settings["folder"],

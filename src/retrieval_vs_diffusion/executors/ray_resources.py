@@ -31,7 +31,7 @@ def actors_for(nodes: Sequence[Mapping[str, Any]], settings: RaySettings, thread
         device: where the models run.
 
     Raises:
-        UserError: if no machine has what one actor is to have.
+        UserError: if no machine has all that one actor is to have.
 
     Example:
         >>> two = [{"Alive": True, "Resources": {"CPU": 2.0}}] * 2
@@ -40,15 +40,19 @@ def actors_for(nodes: Sequence[Mapping[str, Any]], settings: RaySettings, thread
     """
     machines = [node["Resources"] for node in nodes if node["Alive"]]
     total = sum(machine.get("CPU", 0) for machine in machines)
-    largest = max((machine.get("CPU", 0) for machine in machines), default=0)
     gpus = settings.gpus_per_actor
     if gpus is None:
         gpus = 1 if device.startswith("cuda") else 0
+    _check("gpus_per_actor", gpus, max((machine.get("GPU", 0) for machine in machines), default=0))
+    machines = [machine for machine in machines if machine.get("GPU", 0) >= gpus]
+    largest = max((machine.get("CPU", 0) for machine in machines), default=0)
+    if not largest:
+        which = "machines with a GPU" if gpus else "machines of the cluster"
+        raise UserError(f"ray.address: the {which} have no CPU for work; start them with `--num-cpus`")
     cpus = settings.cpus_per_actor
     if cpus is None:
         cpus = min(threads, largest, *_beside_gpus(machines, gpus))
     _check("cpus_per_actor", cpus, largest)
-    _check("gpus_per_actor", gpus, max((machine.get("GPU", 0) for machine in machines), default=0))
     room = [_fits(machine, cpus, gpus) for machine in machines]
     number = min(sum(room), int((total - 1) // cpus))
     if number < 1:  # one machine of few CPUs: an actor may hold all but one, or half of one
@@ -60,11 +64,7 @@ def _beside_gpus(machines: Sequence[Mapping[str, float]], gpus: float) -> list[f
     """CPUs of an actor with which each machine has room for an actor on all its GPUs, and one CPU to spare."""
     if not gpus:
         return []
-    shares = [
-        max(machine.get("CPU", 0) - 1, 0.5) / (machine["GPU"] // gpus)
-        for machine in machines
-        if machine.get("GPU", 0) >= gpus
-    ]
+    shares = [max(machine.get("CPU", 0) - 1, 0.5) / (machine["GPU"] // gpus) for machine in machines]
     return [float(int(share)) if share >= 1 else share for share in shares]
 
 
@@ -74,4 +74,4 @@ def _fits(machine: Mapping[str, float], cpus: float, gpus: float) -> int:
 
 def _check(name: str, asked: float, largest: float) -> None:
     if asked > largest:
-        raise UserError(f"ray.{name}: found {asked:g}, and the largest machine of the cluster has {largest:g}")
+        raise UserError(f"ray.{name}: found {asked:g}, and the largest machine that could take it has {largest:g}")

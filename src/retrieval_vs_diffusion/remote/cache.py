@@ -21,6 +21,7 @@ from retrieval_vs_diffusion.remote.store import Stored, fetch, stored_at
 
 logger = logging.getLogger(__name__)
 _FULL_TO = 0.9  # of the limit after making room, so that not every file makes some
+_COUNTED_AFTER = 0.05  # of the limit: what is fetched until all copies are counted again
 _LEFT_FREE = 0.02  # of the disk: what else a run writes must not fail for want of room
 _SECONDS_BETWEEN_TRIES = 0.05
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -44,6 +45,7 @@ class RemoteCache:
         self._fetching = [threading.Lock() for _ in range(256)]  # by the beginning of a name
         self._thread_lock = threading.Lock()
         self._bytes: int | None = None  # of all copies, as far as this process knows
+        self._fetched = 0  # bytes, since they were counted
 
     def file(self, address: str, stored: Stored, kept: bool = False) -> Path:
         """The local copy of a file, fetched unless it is there.
@@ -85,7 +87,11 @@ class RemoteCache:
             fetch(address, partial)
             _check(address, stored, partial)
         with self._thread_lock:
-            self._bytes = None if self._bytes is None else self._bytes + stored.size
+            self._fetched += stored.size
+            if self._bytes is not None:
+                self._bytes += stored.size
+            if self._fetched > _COUNTED_AFTER * self._at_most:  # other processes fetch too
+                self._bytes, self._fetched = None, 0
 
     def _make_room(self, address: str, needed: int) -> None:
         """Remove what was not used for longest until there is room.
@@ -100,19 +106,25 @@ class RemoteCache:
             lacking = needed + int(_LEFT_FREE * disk.total) - disk.free
             if self._bytes + needed <= self._at_most and lacking <= 0:
                 return
-            copies = sorted(self._copies())
-            self._bytes = sum(size for _, size, _ in copies)
+            copies, in_use = sorted(self._copies()), self._leases.in_use()
+            self._bytes = held = sum(size for _, size, _ in copies)
+            unused = []
             for _, size, copy in copies:
-                if self._bytes + needed <= _FULL_TO * self._at_most and lacking <= 0:
+                if held + needed <= _FULL_TO * self._at_most and lacking <= 0:
                     break
-                if copy.name[:NAME] not in self._leases.in_use():
-                    copy.unlink(missing_ok=True)
-                    self._bytes, lacking = self._bytes - size, lacking - size
-            room = self._at_most - self._bytes
+                if copy.name[:NAME] not in in_use:
+                    unused.append(copy)
+                    held, lacking = held - size, lacking - size
+            room = self._at_most - held
+            if needed <= room and lacking <= 0:  # else nothing is removed for nothing
+                self._bytes = held
+                for copy in unused:
+                    if copy.name[:NAME] not in self._leases.in_use():
+                        copy.unlink(missing_ok=True)
         if needed > room:
             raise UserError(
                 f"{address}: {needed / 1e9:.3g} GB, but the cache {self.folder} may hold {self._at_most / 1e9:.3g} "
-                f"GB, of which {self._bytes / 1e9:.3g} GB are in use; a larger remote.at_most_gb will do"
+                f"GB, of which {held / 1e9:.3g} GB are in use; a larger remote.at_most_gb will do"
             )
         if lacking > 0:
             raise UserError(
@@ -123,7 +135,7 @@ class RemoteCache:
     def _copies(self) -> Iterator[tuple[int, int, Path]]:
         """When each copy was used last, its bytes and its place."""
         for folder, _, names in os.walk(self.folder):
-            if len(os.path.basename(folder)) != 2:
+            if len(os.path.basename(folder)) != 2 or os.path.dirname(folder) != str(self.folder):
                 continue
             for name in names:
                 with contextlib.suppress(FileNotFoundError):

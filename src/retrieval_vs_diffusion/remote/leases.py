@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import socket
 import threading
 from pathlib import Path
 
 LATEST = 256  # files of a process that count as in use: whoever asked for one opens it before so many others
+_TRIES = 10  # to have a file that nobody removes
 NAME = 32  # characters of a file's name that tell it apart
 
 
@@ -26,6 +28,7 @@ class Leases:
         self._folder = folder
         self._thread_lock = threading.Lock()
         self._owner = 0
+        self._name = ""
         self._descriptor = -1
         self._next = 0
         self._kept: set[str] = set()
@@ -57,21 +60,24 @@ class Leases:
         with self._thread_lock:
             mine = self._kept | set(self._latest) if self._owner == os.getpid() else set()
         for file in self._folder.glob("*.using"):
-            if file.name != _own_name():
+            if file.name != self._name:
                 mine |= _names_of_the_living(file)
         return mine
 
     def _begin(self) -> None:
         """A file of this process's own; a forked one leaves that of its parent alone."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._folder / _own_name(), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        with contextlib.suppress(OSError):  # a file system without locks: see ``_names_of_the_living``
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for _ in range(_TRIES):
+            # With a random word: in containers of one host two processes may have the same number.
+            self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.using"
+            self._descriptor = os.open(self._folder / self._name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
+            with contextlib.suppress(OSError):  # a file system without locks: see ``_names_of_the_living``
+                fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._descriptor), os.stat(self._folder / self._name)):
+                    break
+            os.close(self._descriptor)  # before it was locked another process took it for a dead one's, and removed it
         self._owner, self._next, self._kept, self._latest = os.getpid(), 0, set(), []
-
-
-def _own_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}.using"
 
 
 def _names_of_the_living(file: Path) -> set[str]:

@@ -59,7 +59,7 @@ def files_under(address: str) -> dict[str, Stored]:
     return {
         name[len(place) :].removeprefix("/"): _stored(about)
         for name, about in found.items()
-        if name == place or name.startswith(f"{place}/")
+        if name == place or (name.startswith(f"{place}/") and len(name) > len(place) + 1)  # no marker of the folder
     }
 
 

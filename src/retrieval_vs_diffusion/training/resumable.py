@@ -55,7 +55,7 @@ class Resumable:
                 generator.bit_generator.state = saved
         torch.set_rng_state(state["torch"])
         if torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda"])
+            torch.cuda.set_rng_state_all(state["cuda"][: torch.cuda.device_count()])  # there may be fewer GPUs now
         return state["values"]
 
     def keep(self, **values: Any) -> None:

@@ -22,6 +22,8 @@ from retrieval_vs_diffusion.images.shared_squares import shared
 from retrieval_vs_diffusion.models.checkpoint import read_checkpoint, write_checkpoint
 from retrieval_vs_diffusion.models.classifier import create_network
 from retrieval_vs_diffusion.progress import progress
+from retrieval_vs_diffusion.remote.remote_path import RemotePath, as_path
+from retrieval_vs_diffusion.training.recipe import ClassifierTraining
 from retrieval_vs_diffusion.training.training_loop import Training, train
 from retrieval_vs_diffusion.unfinished import Section, unfinished
 
@@ -50,6 +52,7 @@ def train_in_processes(
     with _folder() as folder:
         training = dataclasses.replace(
             training,
+            recipe=_with_local_init(recipe),
             images=shared(training.images, folder / "images.npy"),
             val_images=shared(training.val_images, folder / "val_images.npy"),
         )
@@ -64,6 +67,14 @@ def train_in_processes(
     network = create_network(recipe.model, training.classes)
     network.load_state_dict(trained["weights"])
     return network, pd.DataFrame(trained["history"]), trained["peak_memory_bytes"]
+
+
+def _with_local_init(recipe: ClassifierTraining) -> ClassifierTraining:
+    """With the local copy of weights that lie in an object store: new processes do not know how that is reached."""
+    init = as_path(recipe.init)
+    if not isinstance(init, RemotePath):
+        return recipe
+    return recipe.model_copy(update={"init": str(init.local(kept=True))})
 
 
 def _train_share(

@@ -21,6 +21,7 @@ from retrieval_vs_diffusion.images.downloads.fetcher import Fetched, Fetcher
 from retrieval_vs_diffusion.images.downloads.shard import Shard
 from retrieval_vs_diffusion.images.downloads.store import Download, DownloadStore
 from retrieval_vs_diffusion.images.formats.img2dataset_files import Img2datasetFiles
+from retrieval_vs_diffusion.running_process import RunningProcess
 from tests.images.downloads.server import PIXELS, PNG, encoded, in_turn, quick, slow, status
 
 HTML = b"<!doctype html><html><body>Not found</body></html>"
@@ -364,3 +365,27 @@ def wait_for(happened) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_of_two_that_clear_a_dead_processs_remains_one_takes_its_number(tmp_path, monkeypatch):
+    (tmp_path / "00000").mkdir()
+    (tmp_path / ".00000.machine-1-dead.part").mkdir()
+    lives, others = RunningProcess.lives, []
+
+    def while_another_starts(process, name):
+        alive = lives(process, name)
+        if not others:  # the first one has seen that nobody has the number, and is about to give it up
+            others.append("starts")
+            others.append(ClaimedNumbers(tmp_path, 1))
+        return alive
+
+    monkeypatch.setattr(RunningProcess, "lives", while_another_starts)
+    first = ClaimedNumbers(tmp_path, 1)
+    assert (others[1].numbers, first.numbers) == ([0], [1])
+
+
+def test_the_number_of_a_shard_without_images_is_not_given_again(web, tmp_path, monkeypatch):
+    bring(tmp_path, [web.url("gone")])
+    (tmp_path / "00000").rmdir()
+    monkeypatch.setattr(ClaimedNumbers, "_last", lambda _: -1)  # as it was listed before
+    assert ClaimedNumbers(tmp_path, 1).numbers == [1]

@@ -19,6 +19,7 @@ from retrieval_vs_diffusion.images.downloads.turns import Turns
 
 logger = logging.getLogger(__name__)
 
+_STALLED = 2.0  # seconds after a limit at which it is told
 _REDIRECTS = {301, 302, 303, 307, 308}
 _ACCEPT = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff,image/*;q=0.5,*/*;q=0.1"
 
@@ -88,10 +89,14 @@ class Attempts:
     async def _ask(self, url: httpx.URL, seconds: float) -> Outcome | str:
         """The answer of one address, or where it redirects to."""
         place = str(url)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._answer(url)
         except TimeoutError:
+            if loop.time() - began > seconds + _STALLED:  # we stood still, e.g. for a file server, and not the host
+                return Outcome(place, reason="timed out", transient=True)
             return self._silent(url, "timed out", transient=False)
         except (httpcore.TimeoutException, httpcore.ConnectError) as error:
             if _has_cause(error, ssl.SSLCertVerificationError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from retrieval_vs_diffusion.images.downloads.shard import Shard
 from retrieval_vs_diffusion.running_process import RunningProcess
 
 _RUNNING = ".running"
@@ -60,9 +62,12 @@ class ClaimedNumbers:
         self._process.end()
 
     def _claim(self, number: int) -> bool:
+        named = self._folder / f"{number:05d}"
         try:
-            (self._folder / f"{number:05d}").mkdir()
+            named.mkdir()
         except FileExistsError:
+            return False
+        if Shard.is_there(self._folder, number):  # one without images, whose folder somebody took for an unused claim
             return False
         self.partial(number).mkdir()
         return True
@@ -82,6 +87,13 @@ class ClaimedNumbers:
                 shutil.rmtree(units, ignore_errors=True)
 
     def _remove(self, partial: Path, number: int) -> None:
-        shutil.rmtree(partial, ignore_errors=True)
-        with suppress(OSError):  # its images were shown already, or another process was quicker
-            (self._folder / f"{number:05d}").rmdir()
+        mine = self.partial(number)
+        if partial != mine:
+            try:
+                os.rename(partial, mine)  # one process alone can: another one's new claim of that number stays
+            except OSError:
+                return
+        shutil.rmtree(mine, ignore_errors=True)
+        if not Shard.is_there(self._folder, number):
+            with suppress(OSError):  # its images were shown already
+                (self._folder / f"{number:05d}").rmdir()
