@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from retrieval_vs_diffusion.remote.cache import current_cache
 from retrieval_vs_diffusion.remote.folder_copy import on_disk
 from retrieval_vs_diffusion.remote.listing import forget_listings
 from retrieval_vs_diffusion.remote.remote_path import as_path
@@ -27,6 +28,14 @@ def test_another_version_is_another_folder(bucket, remote_cache):
     forget_listings()
     assert (before / "config.json").read_bytes() == b"1"
     assert (on_disk(folder) / "config.json").read_bytes() == b"2"
+
+
+def test_links_of_a_folder_with_a_short_name_count_and_go_as_no_copies(bucket, remote_cache):
+    bucket.put("clip/v1/config.json", b"1")
+    made = on_disk(as_path(bucket.address("clip/v1")))
+    (_, size, copy), *others = current_cache()._copies()
+    assert (size, others) == (1, [])
+    assert copy == (made / "config.json").resolve()
 
 
 def test_a_folder_on_the_disk_is_itself(tmp_path):

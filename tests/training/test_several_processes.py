@@ -43,6 +43,16 @@ def fit(device: torch.device, processes: int, recipe: ClassifierTraining = RECIP
     return fit_classifier(*tables, NAMES, recipe, "share", device, seed=0, processes=processes)
 
 
+def test_weights_in_an_object_store_are_fetched_before_there_are_processes(bucket, remote_cache):
+    bucket.put("weights.safetensors", b"weights")
+    recipe = RECIPE.model_copy(update={"init": bucket.address("weights.safetensors")})
+    local = several_processes._with_local_init(recipe)
+    (copy,) = remote_cache.glob("??/*.safetensors")
+    assert (local.init, copy.read_bytes()) == (str(copy), b"weights")
+    assert local.model_copy(update={"init": recipe.init}) == recipe
+    assert several_processes._with_local_init(RECIPE) is RECIPE
+
+
 class KilledOnceItKept(Section):
     """Ends its process, as the system does for want of memory, when a first state is kept."""
 

@@ -2,9 +2,10 @@ import multiprocessing
 import time
 from contextlib import closing
 
+import httpx
 import pytest
 
-from retrieval_vs_diffusion.images.downloads import host_locks
+from retrieval_vs_diffusion.images.downloads import host_locks, turns
 from retrieval_vs_diffusion.images.downloads.fetcher import Fetcher
 from retrieval_vs_diffusion.images.downloads.host_locks import HostLocks
 from retrieval_vs_diffusion.images.downloads.store import DownloadStore
@@ -79,3 +80,27 @@ def test_processes_keep_a_hosts_limits_together(web, tmp_path, per_host, seconds
     assert len(began) == 30
     assert web.most_at_once_of["here"] <= per_host
     assert max(began) - started >= 29 * seconds_between  # each of 30 begins so long after the one before
+
+
+def keep_all(path, host, ready, end):
+    with closing(HostLocks(path)) as locks:
+        locks.take(host, 0)
+        locks.take(host, 1)
+        ready.set()
+        end.wait()
+
+
+def test_places_that_a_dead_machine_keeps_hold_nobody_up_for_ever(web, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(turns, "_SECONDS_OF_PATIENCE", 0.2)
+    url = web.add("a", PNG)
+    ready, end = FORK.Event(), FORK.Event()
+    other = FORK.Process(target=keep_all, args=(tmp_path / ".turns", httpx.URL(url).host, ready, end))
+    other.start()
+    ready.wait()
+    try:
+        bring(tmp_path, [url], quick(per_host=1))
+    finally:
+        end.set()
+        other.join()
+    assert next((tmp_path / "00000").glob("*.png")).read_bytes() == PNG
+    assert [each for each in caplog.messages if "a machine died that had them; going on" in each] == caplog.messages[:1]

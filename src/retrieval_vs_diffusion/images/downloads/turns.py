@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,9 @@ from retrieval_vs_diffusion.images.downloads.settings import Downloads
 
 _START = 0  # the place at a host that who begins there has until the next may begin; from 1 on, a place for a download
 _SECONDS_BETWEEN_TRIES = 0.05  # at a host that other processes are at
+_SECONDS_OF_PATIENCE = 600.0  # then a machine has died whose file server keeps its locks; limits are politeness alone
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Places:
         self._settings, self._locks = settings, locks
         self._everywhere = asyncio.Semaphore(settings.concurrency)
         self._hosts: dict[str, _Host] = {}
+        self._told_of: set[str] = set()
 
     @asynccontextmanager
     async def at(self, host: str, gave_up: Callable[[], bool]) -> AsyncIterator[None]:
@@ -65,8 +70,11 @@ class Places:
             self._give_start_back_in_time(host, state)
 
     async def _free_place(self, host: str, state: _Host) -> int:
+        impatient_from = asyncio.get_running_loop().time() + _SECONDS_OF_PATIENCE
         while True:
-            for place in range(1, self._settings.per_host + 1):
+            # As many places more as there are, which who is patient leaves alone.
+            places = self._settings.per_host * (2 if self._is_late(host, impatient_from) else 1)
+            for place in range(1, places + 1):
                 if place not in state.taken and self._locks.take(host, place):
                     state.taken.add(place)
                     return place
@@ -74,10 +82,11 @@ class Places:
 
     async def _start(self, host: str, state: _Host, gave_up: Callable[[], bool]) -> None:
         loop = asyncio.get_running_loop()
+        impatient_from = max(loop.time(), state.next_start) + _SECONDS_OF_PATIENCE
         while not gave_up():
             if (delay := state.next_start - loop.time()) > 0:
                 await asyncio.sleep(delay)
-            elif self._locks.take(host, _START):
+            elif self._locks.take(host, _START) or self._is_late(host, impatient_from):
                 break
             else:
                 await asyncio.sleep(_SECONDS_BETWEEN_TRIES)
@@ -85,6 +94,16 @@ class Places:
             return
         state.next_start = loop.time() + self._settings.seconds_between
         self._give_start_back_in_time(host, state)
+
+    def _is_late(self, host: str, impatient_from: float) -> bool:
+        late = asyncio.get_running_loop().time() > impatient_from
+        if late and host not in self._told_of:
+            self._told_of.add(host)
+            logger.warning(
+                "%s: other processes have all its places for %.0f minutes, or a machine died that had them; going on",
+                *(host, _SECONDS_OF_PATIENCE / 60),
+            )
+        return late
 
     def _give_start_back_in_time(self, host: str, state: _Host) -> None:
         def give_back() -> None:
