@@ -36,7 +36,8 @@ class Reading(Work[bytes]):
 def test_actors_know_the_server_and_the_cache_that_the_parameters_name(cluster, tmp_path):
     with s3_server() as endpoint:
         bucket = new_bucket(endpoint)
-        bucket.put("shard", b"seen from an actor")
+        bucket.client.put_bucket_acl(Bucket=bucket.name, ACL="public-read")
+        bucket.client.put_object(Bucket=bucket.name, Key="shard", Body=b"seen from an actor", ACL="public-read")
         # Without credentials, so that nothing but these settings leads there.
         settings = Remote(endpoint_url=endpoint, anonymous=True, folder="copies")
         unit = Unit(0, "", bucket.address("shard"))

@@ -25,7 +25,8 @@ def executing(parameters: Parameters, root: Path) -> Iterator[None]:
         root: the project's folder.
 
     Raises:
-        UserError: if Ray is asked for and is not installed or cannot start here, or a GPU is named by number.
+        UserError: if Ray is asked for and is not installed, cannot start here or does not answer at its address, or a
+            GPU is named by its number.
     """
     if parameters.execution == "local":
         yield
@@ -36,10 +37,12 @@ def executing(parameters: Parameters, root: Path) -> Iterator[None]:
             f"compute.device: found {device}, and to each actor of Ray its GPU is number 0; cuda will do, and "
             "CUDA_VISIBLE_DEVICES for which GPUs there are"
         )
-    from retrieval_vs_diffusion.executors.ray_cluster import disconnect, own_cluster
+    from retrieval_vs_diffusion.executors.ray_cluster import check_reachable, disconnect, own_cluster
     from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
 
     settings = parameters.ray
+    if settings.address not in (None, "auto"):
+        check_reachable(settings.address)  # before any step is begun
     stores = partial(use, parameters.remote, root)
     cluster = own_cluster(settings) if settings.address is None else contextlib.nullcontext(settings.address)
     with cluster as address, executed_by(RayExecutor(settings, address, root / "data", stores)):

@@ -29,9 +29,10 @@ _MISSING = "execution: ray needs Ray, which is not installed; `pip install 'retr
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # else its workers yield to everything else on the machine
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # of what Ray's own processes say
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # of each death a page comes to our terminal; we tell of them ourselves
 }
+# Of what Ray's own processes say; a process that connects with it set prints a line that says so.
+_SAYS_NOTHING = {"RAY_BACKEND_LOG_LEVEL": "fatal"}
 # Ray turns 127.0.0.1 into the machine's outer address, and listens on all of them, unless it may not form clusters.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
@@ -73,6 +74,7 @@ def own_cluster(settings: RaySettings) -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, **_SAYS_NOTHING},
         start_new_session=True,  # Ctrl-C is ours: what works in the cluster ends when we close it
     )
     try:
@@ -114,7 +116,7 @@ def connect(settings: RaySettings, address: str) -> Any:
     if ray.is_initialized():
         return ray
     if address != "auto":
-        _check_reachable(address)
+        check_reachable(address)
     try:
         with _own_signals():
             ray.init(address=address, log_to_driver=False, configure_logging=False, include_dashboard=False)
@@ -154,7 +156,15 @@ _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 _START = "start one with `ray start --head`, or set ray.address to null for one on this machine alone"
 
 
-def _check_reachable(address: str) -> None:
+def check_reachable(address: str) -> None:
+    """Ask whether a cluster's head listens; neither imports Ray nor joins the cluster.
+
+    Args:
+        address: host:port.
+
+    Raises:
+        UserError: if nothing answers there within seconds, or something else.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise UserError(f'ray.address: found "{address}"; host:port, auto or null will do')

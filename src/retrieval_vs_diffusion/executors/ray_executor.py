@@ -113,7 +113,7 @@ class RayExecutor:
         size = max(1, min(_MOST_IN_A_TASK, len(units) // (_TASKS_AN_ACTOR * actors.number)))
         tasks = [pickle.dumps(list(units[at : at + size])) for at in range(0, len(units), size)]
         number = min(actors.number, len(tasks))
-        logger.info("%d actors of Ray, each of %g CPUs and %g GPUs", number, actors.cpus, actors.gpus)
+        logger.info("Actors of Ray: %d, each with %g CPUs and %g GPUs", number, actors.cpus, actors.gpus)
         reference = ray.put(work)
         token = _marked(kept)
         with warnings.catch_warnings():
