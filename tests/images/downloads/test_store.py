@@ -21,7 +21,6 @@ from retrieval_vs_diffusion.images.downloads.fetcher import Fetched, Fetcher
 from retrieval_vs_diffusion.images.downloads.shard import Shard
 from retrieval_vs_diffusion.images.downloads.store import Download, DownloadStore
 from retrieval_vs_diffusion.images.formats.img2dataset_files import Img2datasetFiles
-from retrieval_vs_diffusion.running_process import RunningProcess
 from tests.images.downloads.server import PIXELS, PNG, encoded, in_turn, quick, slow, status
 
 HTML = b"<!doctype html><html><body>Not found</body></html>"
@@ -266,39 +265,6 @@ def test_shards_of_others_are_seen_as_soon_as_they_are_whole(web, tmp_path):
     assert store.find([web.url("a")])[web.url("a")].path is not None
 
 
-def write_shard(folder, number: int, url: str, image: bool) -> None:
-    rows = [
-        {
-            "url": url,
-            "key": f"{number:05d}0000",
-            "status": "success" if image else "failed_to_download",
-            "error_message": None if image else f"HTTP Error {number}",
-        }
-    ]
-    schema = pa.schema([(name, pa.string()) for name in rows[0]])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / f"{number:05d}.parquet")
-    (folder / f"{number:05d}").mkdir()
-    if image:
-        (folder / f"{number:05d}/{number:05d}0000.jpg").write_bytes(b"")
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
-def test_the_first_image_counts_whoever_is_seen_first(tmp_path, order):
-    store = DownloadStore(tmp_path)
-    for number in order:
-        write_shard(tmp_path, number, "u", image=number in (1, 2))
-        store.find(["u"])
-    assert store.find(["u"]) == {"u": Download(tmp_path / "00001/000010000.jpg", None)}
-
-
-def test_of_failures_the_last_counts_and_img2datasets_own_are_understood(tmp_path):
-    store = DownloadStore(tmp_path)
-    for number in (4, 2):
-        write_shard(tmp_path, number, "u", image=False)
-        store.find(["u"])
-    assert store.find(["u"]) == {"u": Download(None, "dead: HTTP Error 4")}
-
-
 def test_an_image_that_was_removed_is_downloaded_again(web, tmp_path):
     url = web.add("a", PNG)
     bring(tmp_path, [url])[url].path.unlink()
@@ -318,11 +284,6 @@ def test_numbers_go_on_after_the_highest_also_beyond_five_digits(web, tmp_path):
     (tmp_path / "99999").mkdir()
     assert bring(tmp_path, [web.add("a", PNG)])[web.url("a")].path == tmp_path / "100000/1000000000.png"
     assert DownloadStore(tmp_path).find([web.url("a")])[web.url("a")].path is not None
-
-
-def test_a_number_that_another_process_was_quicker_to_claim_is_let_be(tmp_path, monkeypatch):
-    monkeypatch.setattr("pathlib.Path.glob", lambda *_: [])  # as if the other came after this one looked
-    assert [ClaimedNumbers(tmp_path, 2).numbers for _ in range(3)] == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_what_cannot_be_read_or_written_says_where(web, tmp_path):
@@ -365,27 +326,3 @@ def wait_for(happened) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_of_two_that_clear_a_dead_processs_remains_one_takes_its_number(tmp_path, monkeypatch):
-    (tmp_path / "00000").mkdir()
-    (tmp_path / ".00000.machine-1-dead.part").mkdir()
-    lives, others = RunningProcess.lives, []
-
-    def while_another_starts(process, name):
-        alive = lives(process, name)
-        if not others:  # the first one has seen that nobody has the number, and is about to give it up
-            others.append("starts")
-            others.append(ClaimedNumbers(tmp_path, 1))
-        return alive
-
-    monkeypatch.setattr(RunningProcess, "lives", while_another_starts)
-    first = ClaimedNumbers(tmp_path, 1)
-    assert (others[1].numbers, first.numbers) == ([0], [1])
-
-
-def test_the_number_of_a_shard_without_images_is_not_given_again(web, tmp_path, monkeypatch):
-    bring(tmp_path, [web.url("gone")])
-    (tmp_path / "00000").rmdir()
-    monkeypatch.setattr(ClaimedNumbers, "_last", lambda _: -1)  # as it was listed before
-    assert ClaimedNumbers(tmp_path, 1).numbers == [1]
