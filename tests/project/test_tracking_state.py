@@ -40,6 +40,7 @@ def test_what_says_nothing_of_the_figures_leaves_the_comparison_as_it_is(project
         {"price": {"per_hour": 3.0}, "size_curve": {"times_originals": [2]}},
         {"strategy": "boomerang", "export": {"repetition": 1}},
         {"tracking": {"uri": "http://127.0.0.1:5000"}, "decoded": {"folder": "/scratch/of/this/machine"}},
+        {"remote": {"at_most_gb": 200.0}, "execution": "ray", "ray": {"most_actors": 2}},
     ):
         assert _compared(project, **more)[0].key == same.key, more
 
