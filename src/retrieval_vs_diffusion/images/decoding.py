@@ -14,7 +14,7 @@ from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.square import square
 
 SMALL = 4096  # bytes of an encoded image: below, handing it to a thread takes as long as decoding it
-_AT_ONCE = 256  # images whose encoded bytes are held together
+AT_ONCE = 256  # images whose encoded bytes are held together
 _PER_TASK = 8
 
 
@@ -38,7 +38,7 @@ def decode_into(squares: UInt8[np.ndarray, "n s s 3"], encoded: Iterable[bytes])
             squares[number] = square(codec.decode(data), size)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as threads:
-        for images in in_portions(encoded, _AT_ONCE):
+        for images in in_portions(encoded, AT_ONCE):
             tasks = [(start + at, images[at : at + _PER_TASK]) for at in range(0, len(images), _PER_TASK)]
             run = map if max(map(len, images)) < SMALL else threads.map
             for _ in run(decode, tasks):
