@@ -41,6 +41,8 @@ class _Size:
             learning_rate=1e-3,
             smallest_crop_area=0.35,
             horizontal_flip=True,
+            crop="resized",  # as the peer crops
+            precision="bfloat16",  # as the peer computes
             validation_looks=1,
         )
 
@@ -65,7 +67,7 @@ def measure(place: Place) -> Iterator[GpuRow]:
     brief = recipe.model_copy(update={"steps": 4})
     low = _fit(originals, val, brief, place)  # warms up, too
     with exact_float32():
-        reference = _fit(originals, val, brief, place)
+        reference = _fit(originals, val, brief.model_copy(update={"precision": "float32"}), place)
     peer.warm_up()
     work = f"{EPOCHS} epochs of {size.images} JPEGs of {size.side} pixels, {size.model}, the first epoch included"
     measured = interleaved(ours, theirs, repeats=1 if place.tiny else 2, warm_up=False, work=work)

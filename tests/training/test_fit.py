@@ -253,3 +253,14 @@ def test_resized_crops_train_as_well_and_are_another_training(fit, fitted, red_a
     assert not without_time(resized.history).equals(without_time(fitted.history))
     again = fit(recipe=RECIPE.model_copy(update={"crop": "resized"}))
     pd.testing.assert_frame_equal(without_time(again.history), without_time(resized.history))
+
+
+def test_in_bfloat16_it_learns_as_well_and_the_classifier_is_in_float32(fit, fitted):
+    bfloat16 = RECIPE.model_copy(update={"precision": "bfloat16"})
+    half = fit(recipe=bfloat16)
+    assert half.history["val_top1"].max() == 1.0
+    # Three digits hold: 8 bits of mantissa are 1/256 a product, over the means of twelve steps.
+    np.testing.assert_allclose(half.history["train_loss"], fitted.history["train_loss"], rtol=0.02)
+    assert not without_time(half.history).equals(without_time(fitted.history))
+    assert {each.dtype for each in half.classifier.network.parameters()} == {torch.float32}
+    pd.testing.assert_frame_equal(without_time(fit(recipe=bfloat16).history), without_time(half.history))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import torch
 from torch import distributed, nn
@@ -37,6 +39,19 @@ def test_of_one_process_it_is_what_pytorch_computes(shape, affine):
 
     for ours, theirs in zip(normalise(True), normalise(False), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["ours", "PyTorch's"])
+def test_of_images_in_half_precision_statistics_and_weights_stay_in_single(shared):
+    given = torch.tensor([1.0, 3.0, 1.0, 3.0]).view(4, 1, 1, 1).bfloat16().requires_grad_()
+    layer = nn.BatchNorm2d(1)
+    with SharedStatistics() if shared else contextlib.nullcontext():
+        made = layer(given)
+    made.square().mean().backward()
+    assert made.flatten().tolist() == [-1, 1, -1, 1]  # mean 2, deviation 1
+    assert layer.running_mean.tolist() == [pytest.approx(0.2)]  # a tenth of the way from 0 to 2
+    assert layer.running_var.tolist() == [pytest.approx(0.9 + 0.1 * 4 / 3)]  # from 1 to 4/3, unbiased
+    assert given.grad.dtype == torch.bfloat16 and layer.weight.grad.dtype == layer.running_mean.dtype == torch.float32
 
 
 def test_a_layer_that_does_not_train_is_left_as_it_is():

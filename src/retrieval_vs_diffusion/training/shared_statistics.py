@@ -75,7 +75,7 @@ class _OverProcesses(torch.autograd.Function):
         distributed.all_reduce(both)
         by_shift, by_scale = both / number
         of_images = gradient - _along(by_shift, images) - normal.mul_(_along(by_scale, images))
-        of_images.mul_(_along(scale if weight is None else scale * weight, images))
+        of_images = of_images.mul_(_along(scale if weight is None else scale * weight, images)).to(images.dtype)
         of_weight, of_bias = (own[at] if ctx.needs_input_grad[2 - at] else None for at in (1, 0))
         return of_images, of_weight, of_bias, None, None, None, None
 
@@ -85,8 +85,10 @@ def _moments(
 ) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"], Float[Tensor, " c"]]:
     """Mean and biased variance of each channel over all processes, and over how many values.
 
-    Chan, Golub and LeVeque 1979: squares are summed about each process's own mean, so that nothing cancels.
+    Chan, Golub and LeVeque 1979: squares are summed about each process's own mean, so that nothing cancels. In float32
+    at least, as PyTorch's own batch normalisation does.
     """
+    images = images.to(torch.promote_types(images.dtype, torch.float32))
     var, mean = torch.var_mean(images, _all_but_channels(images), correction=0)
     number = torch.full_like(mean, images.numel() // len(mean))
     own = torch.stack([mean, var, number])

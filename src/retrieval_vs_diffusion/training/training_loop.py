@@ -134,8 +134,9 @@ def train(
         if recipe.cutmix:
             changed, truth = cut_and_mix(changed, truth, training.classes, recipe.cutmix, recipe.cutmix_alpha, strong)
             changed, truth = changed[mine.positions], truth[mine.positions]
-        logits = logits_of(changed.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = logits_of(changed.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(logits.float(), truth, label_smoothing=recipe.label_smoothing)
         loss, of_all = together.of_whole_batch(loss, mine)
         running += _finite(of_all, step, recipe, description)
         optimiser.zero_grad()
