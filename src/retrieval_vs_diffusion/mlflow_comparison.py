@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_RUN_NAME
 
-from retrieval_vs_diffusion.execution.claims import alone_with
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
 from retrieval_vs_diffusion.execution.freshness import path_of
 from retrieval_vs_diffusion.images.contact_sheet import contact_sheet, spread_over_classes
 from retrieval_vs_diffusion.mlflow_children import (

@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from retrieval_vs_diffusion.atomic import clear_partial, replacing
-from retrieval_vs_diffusion.execution.claims import alone_with
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
 from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.tracking import DATABASE, EXPERIMENT
 from retrieval_vs_diffusion.tracking_server import RemoteTracking

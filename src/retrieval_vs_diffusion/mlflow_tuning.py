@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from retrieval_vs_diffusion.execution.claims import alone_with
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
 from retrieval_vs_diffusion.execution.digest import digest
 from retrieval_vs_diffusion.mlflow_children import PROJECT
 from retrieval_vs_diffusion.mlflow_store import metric, name_of, open_experiment, parameters_of, search, write

@@ -10,13 +10,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution import artifact_lock
-from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock, alone_with
 from tests.elsewhere import HOST, start_elsewhere
 
 _HOLDER = """
@@ -46,6 +47,18 @@ def test_what_another_process_holds_is_not_taken_and_its_holder_is_named(tmp_pat
     finally:
         other.kill()
         other.wait()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_being_alone_with_an_artifact_waits_for_who_was_first(tmp_path, caplog, quiet):
+    other = other_process(tmp_path / "comparison")
+    threading.Timer(0.2, other.kill).start()
+    with caplog.at_level("INFO"), alone_with(tmp_path / "comparison", "comparing rows", quiet):
+        assert other.wait() == -signal.SIGKILL
+        assert (tmp_path / ".comparison.lock").exists()
+    told = [line.partition(": ")[0] for line in caplog.messages]
+    assert told == ([] if quiet else ["comparing rows waits for another run"])
+    assert not (tmp_path / ".comparison.lock").exists()
 
 
 def test_the_lock_of_a_killed_process_is_taken_over_at_once(tmp_path):

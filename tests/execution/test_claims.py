@@ -13,7 +13,7 @@ from kedro_datasets.json import JSONDataset
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
-from retrieval_vs_diffusion.execution.claims import Claim, Claims, alone_with
+from retrieval_vs_diffusion.execution.claims import Claim, Claims
 from retrieval_vs_diffusion.execution.freshness import Freshness
 
 _HOLDER = """
@@ -122,16 +122,6 @@ def test_a_step_whose_input_another_run_made_of_something_else_is_refused(run, t
     with pytest.raises(UserError, match="one was made anew by another run with other parameters"):
         run.claims.ask(run.node["make_two"])
     assert not list(record.parent.glob(".*.lock"))
-
-
-def test_being_alone_with_an_artifact_waits_for_who_was_first(tmp_path, elsewhere, caplog):
-    end = elsewhere("comparison")
-    threading.Timer(0.2, end).start()
-    with caplog.at_level("INFO"), alone_with(tmp_path / "comparison", "comparing rows"):
-        assert not list(tmp_path.glob("comparison"))
-        assert (tmp_path / ".comparison.lock").exists()
-    assert [line.rpartition(": ")[2] for line in caplog.messages] == ["theirs"]
-    assert not (tmp_path / ".comparison.lock").exists()
 
 
 def test_what_killed_runs_left_half_written_is_cleared_by_who_makes_it(run, tmp_path):

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from retrieval_vs_diffusion import least_recently_used
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.remote import cache as cache_module
 from retrieval_vs_diffusion.remote.cache import RemoteCache, current_cache
@@ -159,8 +160,10 @@ def test_a_file_larger_than_the_cache_is_told(bucket, tmp_path):
 
 def test_a_disk_without_room_is_told_before_it_is_full(bucket, tmp_path, monkeypatch):
     bucket.put("g.bin", b"x" * 2000)
-    usage = cache_module.shutil._ntuple_diskusage(total=100_000, used=97_000, free=3_000)
-    monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage)  # 2000 + 2 % of 100,000 are above 3000
+    usage = least_recently_used.shutil._ntuple_diskusage(total=100_000, used=97_000, free=3_000)
+    monkeypatch.setattr(
+        least_recently_used.shutil, "disk_usage", lambda _: usage
+    )  # 2000 + 2 % of 100,000 are above 3000
     cache = RemoteCache(tmp_path, at_most=10_000)
     with pytest.raises(UserError, match=r"g\.bin: 2e-06 GB, for which the disk of .* has no room"):
         cache.file(bucket.address("g.bin"), Stored(2000, "x"))

@@ -51,7 +51,8 @@ def test_of_images_in_half_precision_statistics_and_weights_stay_in_single(share
     assert made.flatten().tolist() == [-1, 1, -1, 1]  # mean 2, deviation 1
     assert layer.running_mean.tolist() == [pytest.approx(0.2)]  # a tenth of the way from 0 to 2
     assert layer.running_var.tolist() == [pytest.approx(0.9 + 0.1 * 4 / 3)]  # from 1 to 4/3, unbiased
-    assert given.grad.dtype == torch.bfloat16 and layer.weight.grad.dtype == layer.running_mean.dtype == torch.float32
+    assert given.grad.dtype == torch.bfloat16
+    assert layer.weight.grad.dtype == layer.running_mean.dtype == torch.float32
 
 
 def test_a_layer_that_does_not_train_is_left_as_it_is():

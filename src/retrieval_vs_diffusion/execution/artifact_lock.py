@@ -8,6 +8,7 @@ read by people. It is a POSIX lock and not flock: that one would pass to forked 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -15,12 +16,14 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from retrieval_vs_diffusion.errors import UserError
 
 logger = logging.getLogger(__name__)
+_SECONDS_BETWEEN_TRIES = 0.05
 _HELD = {errno.EACCES, errno.EAGAIN}
 _WITHOUT = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 _GIVEN_BACK = "given back"  # the last that a lock's file holds
@@ -120,6 +123,30 @@ class ArtifactLock:
                 "one machine to the other: run one command at a time on it",
                 *(self._path, process, host),
             )
+
+
+@contextlib.contextmanager
+def alone_with(artifact: Path, purpose: str, quiet: bool = False) -> Iterator[None]:
+    """Hold the lock of an artifact; where another process has it, wait.
+
+    Args:
+        artifact: whose lock nobody holds in this process.
+        purpose: what for.
+        quiet: for what processes of one run do for each other all the time; else it is said for whom one waits.
+
+    Raises:
+        UserError: as ``ArtifactLock.take``.
+    """
+    lock, told = ArtifactLock(artifact), quiet
+    while not lock.take(purpose):
+        if not told:
+            told = True
+            logger.info("%s waits for another run: %s", purpose, lock.holder())
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(file: IO[str]) -> str:

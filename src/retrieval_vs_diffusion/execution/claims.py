@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from kedro.pipeline.node import Node
@@ -122,27 +121,6 @@ class Claims:
         if now - self._told.get(node.name, -_SECONDS_BETWEEN_LINES) >= _SECONDS_BETWEEN_LINES:
             self._told[node.name] = now
             logger.info("%s waits for another run that makes it: %s", node.name, lock.holder())
-
-
-@contextlib.contextmanager
-def alone_with(artifact: Path, purpose: str) -> Iterator[None]:
-    """Hold the lock of an artifact; where another run has it, wait and say for whom.
-
-    Args:
-        artifact: of which no step of its own is claimed inside.
-        purpose: what for.
-    """
-    lock = ArtifactLock(artifact)
-    told = False
-    while not lock.take(purpose):
-        if not told:
-            told = True
-            logger.info("%s waits for another run: %s", purpose, lock.holder())
-        time.sleep(SECONDS_BETWEEN_TRIES)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _beside(place: Path) -> Path:

@@ -15,7 +15,8 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 
 from retrieval_vs_diffusion.errors import UserError, find_user_error
-from retrieval_vs_diffusion.execution.claims import Claim, Claims, alone_with
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
+from retrieval_vs_diffusion.execution.claims import Claim, Claims
 from retrieval_vs_diffusion.execution.executing import executing
 from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional, path_of
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side

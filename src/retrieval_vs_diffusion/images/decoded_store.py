@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,14 +21,14 @@ import PIL
 from PIL import features
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
 from retrieval_vs_diffusion.images.decoded_block import PARTIAL, DecodedBlock, open_block, write_block
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.kept_squares import KeptSquares, encoded_of
+from retrieval_vs_diffusion.least_recently_used import lacking_on_disk, room_for
 
 logger = logging.getLogger(__name__)
 _LEFT_FREE = 0.05  # of the disk: what else a run writes must not fail for want of room
-_SECONDS_BETWEEN_TRIES = 0.1
 
 
 class DecodedStore:
@@ -58,7 +57,8 @@ class DecodedStore:
         if not _missing(keys, blocks):
             return _found(keys, blocks, tables, size)
         try:
-            with _alone_with(place):
+            # What two processes need is decoded by one of them, on all cores.
+            with alone_with(place, "decoding images", quiet=True):
                 for rest in place.glob(f".*{PARTIAL}"):  # of processes that were killed: nobody else writes now
                     shutil.rmtree(rest, ignore_errors=True)
                 blocks = _blocks_in(place, size)
@@ -80,33 +80,29 @@ class DecodedStore:
         """
         needed = images * size * size * 3
         described = f"{images:,} images at {size} pixels: {needed / 1e9:.2g} GB to decode"
-        bytes_of = self._by_last_use()
-        disk = shutil.disk_usage(self._folder)
-        total, free = sum(bytes_of.values()), disk.free - int(_LEFT_FREE * disk.total)
-        unused = []
-        for folder, size_of in bytes_of.items():
-            if total + needed <= self._at_most and needed <= free:
-                break
+
+        def may_go(folder: Path) -> bool:
             block = open_block(folder, size) if folder.parent.name.startswith(f"{size}px-") else None
-            if block is None or keys.isdisjoint(block.keys):
-                unused.append(folder)
-                total, free = total - size_of, free + size_of
-        if total + needed > self._at_most:
+            return block is None or keys.isdisjoint(block.keys)
+
+        lacking = lacking_on_disk(self._folder, needed, _LEFT_FREE)
+        room = room_for(needed, self._by_last_use(), self._at_most, lacking, may_go)
+        if room.held + needed > self._at_most:
             logger.info("%s, not kept: the store may hold %.2g GB", described, self._at_most / 1e9)
             return False
-        if needed > free:
+        if room.lacking > 0:
             logger.info("%s, not kept: the disk of %s has no room", described, self._folder)
             return False
-        for folder in unused:
+        for folder in room.to_remove:
             shutil.rmtree(folder, ignore_errors=True)
         logger.info("%s, once, to %s", described, self._folder)
         return True
 
-    def _by_last_use(self) -> dict[Path, int]:
+    def _by_last_use(self) -> list[tuple[Path, int]]:
         """Bytes of each block, the one that was not used for longest first."""
         indices = [each for each in self._folder.glob("*/*/index.npy") if not each.parent.name.startswith(".")]
         indices.sort(key=lambda index: index.stat().st_mtime_ns)
-        return {index.parent: (index.parent / "pixels").stat().st_size for index in indices}
+        return [(index.parent, (index.parent / "pixels").stat().st_size) for index in indices]
 
 
 def _blocks_in(place: Path, size: int) -> list[DecodedBlock]:
@@ -133,18 +129,6 @@ def _found(
         with contextlib.suppress(OSError):
             os.utime(blocks[number].folder / "index.npy")  # it was used now
     return KeptSquares(blocks, places, tables, size)
-
-
-@contextlib.contextmanager
-def _alone_with(place: Path) -> Iterator[None]:
-    """Hold the lock of a size: what two processes need is decoded by one of them, on all cores."""
-    lock = ArtifactLock(place)
-    while not lock.take("decoding images"):
-        time.sleep(_SECONDS_BETWEEN_TRIES)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 _current: ContextVar[DecodedStore | None] = ContextVar("decoded", default=None)

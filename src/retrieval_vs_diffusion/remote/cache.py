@@ -7,15 +7,14 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from retrieval_vs_diffusion.atomic import clear_partial, replacing
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.execution.artifact_lock import ArtifactLock
+from retrieval_vs_diffusion.execution.artifact_lock import alone_with
+from retrieval_vs_diffusion.least_recently_used import lacking_on_disk, room_for
 from retrieval_vs_diffusion.remote.leases import NAME, Leases
 from retrieval_vs_diffusion.remote.store import Stored, fetch, stored_at
 
@@ -23,7 +22,6 @@ logger = logging.getLogger(__name__)
 _FULL_TO = 0.9  # of the limit after making room, so that not every file makes some
 _COUNTED_AFTER = 0.05  # of the limit: what is fetched until all copies are counted again
 _LEFT_FREE = 0.02  # of the disk: what else a run writes must not fail for want of room
-_SECONDS_BETWEEN_TRIES = 0.05
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
@@ -64,7 +62,7 @@ class RemoteCache:
         with self._fetching[int(name[:2], 16)]:  # of threads: the system's locks are between processes alone
             self._lease(name, kept)
             if not _is_whole(place, stored):
-                with _one_of_all_processes(place):
+                with alone_with(place, "fetching a remote file", quiet=True):
                     if not _is_whole(place, stored):
                         self._fetch(address, stored, place)
         with contextlib.suppress(OSError):
@@ -102,31 +100,25 @@ class RemoteCache:
         with self._thread_lock:
             if self._bytes is None:
                 self._bytes = sum(size for _, size, _ in self._copies())
-            disk = shutil.disk_usage(self.folder)
-            lacking = needed + int(_LEFT_FREE * disk.total) - disk.free
+            lacking = lacking_on_disk(self.folder, needed, _LEFT_FREE)
             if self._bytes + needed <= self._at_most and lacking <= 0:
                 return
-            copies, in_use = sorted(self._copies()), self._leases.in_use()
-            self._bytes = held = sum(size for _, size, _ in copies)
-            unused = []
-            for _, size, copy in copies:
-                if held + needed <= _FULL_TO * self._at_most and lacking <= 0:
-                    break
-                if copy.name[:NAME] not in in_use:
-                    unused.append(copy)
-                    held, lacking = held - size, lacking - size
-            room = self._at_most - held
-            if needed <= room and lacking <= 0:  # else nothing is removed for nothing
-                self._bytes = held
-                for copy in unused:
+            kept = [(copy, size) for _, size, copy in sorted(self._copies())]
+            in_use, full_to = self._leases.in_use(), _FULL_TO * self._at_most
+            room = room_for(needed, kept, full_to, lacking, lambda copy: copy.name[:NAME] not in in_use)
+            too_much = room.held + needed > self._at_most
+            self._bytes = sum(size for _, size in kept)
+            if not too_much and room.lacking <= 0:  # else nothing is removed for nothing
+                self._bytes = room.held
+                for copy in room.to_remove:
                     if copy.name[:NAME] not in self._leases.in_use():
                         copy.unlink(missing_ok=True)
-        if needed > room:
+        if too_much:
             raise UserError(
                 f"{address}: {needed / 1e9:.3g} GB, but the cache {self.folder} may hold {self._at_most / 1e9:.3g} "
-                f"GB, of which {held / 1e9:.3g} GB are in use; a larger remote.at_most_gb will do"
+                f"GB, of which {room.held / 1e9:.3g} GB are in use; a larger remote.at_most_gb will do"
             )
-        if lacking > 0:
+        if room.lacking > 0:
             raise UserError(
                 f"{address}: {needed / 1e9:.3g} GB, for which the disk of {self.folder} has no room; free some, or set "
                 "remote.folder to another disk"
@@ -142,17 +134,6 @@ class RemoteCache:
                     about = os.stat(os.path.join(folder, name))
                     if not name.startswith("."):
                         yield about.st_mtime_ns, about.st_size, Path(folder, name)
-
-
-@contextlib.contextmanager
-def _one_of_all_processes(place: Path) -> Iterator[None]:
-    lock = ArtifactLock(place)
-    while not lock.take("fetching a remote file"):
-        time.sleep(_SECONDS_BETWEEN_TRIES)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _is_whole(place: Path, stored: Stored) -> bool:

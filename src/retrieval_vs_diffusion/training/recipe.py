@@ -31,8 +31,8 @@ class ClassifierTraining(BaseModel):
     learning_rate: Annotated[float, Field(gt=0)] = 0.02
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    # Of the network's arithmetic while it learns, by autocast. Weights, optimiser, loss and looks stay in float32, and a
-    # classifier is used in float32 whatever it was trained in.
+    # Of the network's arithmetic while it learns, by autocast. Weights, optimiser, loss and looks stay in float32, and
+    # so is what a classifier is used in, whatever it was trained in.
     precision: Literal["float32", "bfloat16"] = "float32"
     augmentation: Literal["none", "rand_augment", "trivial_augment"] = "none"  # of each image, before the crop
     augmentation_magnitude: Annotated[int, Field(ge=0, le=30)] = 9  # of rand_augment; the other draws its own
