@@ -1,6 +1,6 @@
 """Exact search over files of embeddings, in this process and by actors of Ray on this machine: vectors a second.
 
-    OMP_NUM_THREADS=1 python benchmarks/sharded_search.py [--vectors 1500000 --queries 1000 --k 780 --actors 1 2]
+    OMP_NUM_THREADS=1 python -m benchmarks.scaling.sharded_search [--vectors 1500000 --queries 1000 --k 780 --actors 1 2]
 
 Takes 1 kB of disk a vector and, at these numbers, some minutes. Vectors lie in clusters on the sphere, half precision, 512
 dimensions, in files of 250,000. Each side finds the files in the system's cache. Seconds hold the start of the actors: a
@@ -9,7 +9,6 @@ search with one query is little else. Ends with 1 if answers differ.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -17,10 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval_vs_diffusion.executors.executor import executed_by
-from retrieval_vs_diffusion.executors.ray_cluster import disconnect, own_cluster
-from retrieval_vs_diffusion.executors.ray_executor import RayExecutor
-from retrieval_vs_diffusion.executors.settings import RaySettings
+from benchmarks.scaling.on_actors import asked, ways
 from retrieval_vs_diffusion.models.embeddings import Embeddings
 from retrieval_vs_diffusion.models.sharded_search import sharded_search, unit_ranges
 from retrieval_vs_diffusion.models.sharded_vectors import ShardedVectors
@@ -48,19 +44,15 @@ def write_files(folder: Path, vectors: int) -> tuple[list[Path], np.random.Gener
 
 def main() -> None:
     """Write the files, search them, and print a line a way."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, usual in (("vectors", 1_500_000), ("queries", 1_000), ("k", 780)):
-        parser.add_argument(f"--{name}", type=int, default=usual)
-    parser.add_argument("--actors", type=int, nargs="*", default=[1, 2])
-    asked = parser.parse_args()
+    given = asked(__doc__, vectors=1_500_000, queries=1_000, k=780)
     with tempfile.TemporaryDirectory() as place:
-        files, random, centres = write_files(Path(place), asked.vectors)
-        queries = unit_vectors(random, centres, asked.queries)
+        files, random, centres = write_files(Path(place), given.vectors)
+        queries = unit_vectors(random, centres, given.queries)
         embeddings = Embeddings(ShardedVectors(files), "drawn")
 
         def tell(who: str) -> list[np.ndarray]:
             found: list[np.ndarray] = []
-            for some, k in ((queries[:1], 10), (queries, asked.k)):
+            for some, k in ((queries[:1], 10), (queries, given.k)):
                 started = time.perf_counter()
                 found += sharded_search(embeddings, some, k)
                 seconds = time.perf_counter() - started
@@ -68,15 +60,10 @@ def main() -> None:
                 print(f"{who}: {len(some)} queries, {seconds:.1f} s, {rate:,.0f} vectors/s", flush=True)
             return found
 
-        units = len(unit_ranges(embeddings, asked.queries, asked.k))
-        print(f"{len(embeddings):,} vectors in {len(files)} files, {units} units, k = {asked.k}", flush=True)
-        here, same = tell("in this process"), True
-        for number in asked.actors:
-            settings = RaySettings(cpus_per_actor=1 / number, most_actors=number)
-            with own_cluster(settings) as address, executed_by(RayExecutor(settings, address, Path(place))):
-                there = tell(f"by {number} actors of Ray")
-                disconnect()
-            same &= all(mine.tobytes() == theirs.tobytes() for mine, theirs in zip(here, there, strict=True))
+        units = len(unit_ranges(embeddings, given.queries, given.k))
+        print(f"{len(embeddings):,} vectors in {len(files)} files, {units} units, k = {given.k}", flush=True)
+        here, *others = [tell(who) for who in ways(given.actors)]
+    same = all(mine.tobytes() == its.tobytes() for each in others for mine, its in zip(here, each, strict=True))
     print("the same to the bit" if same else "ANSWERS DIFFER")
     sys.exit(not same)
 
