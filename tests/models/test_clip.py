@@ -9,6 +9,7 @@ import torch
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
 from retrieval_vs_diffusion.models.clip import Clip, load_clip
+from retrieval_vs_diffusion.models.clip_folder import check_clip
 
 
 def test_a_folder_gives_the_model_that_was_saved(clip, clip_parts, pool, device):
@@ -81,6 +82,29 @@ def test_a_checkpoint_that_could_run_code_is_refused(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
     with pytest.raises(UserError, match=r"weights.pt is a pickle, which can run code when read; convert it: python"):
         load_clip("ViT-B-32", str(tmp_path / "weights.pt"))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "message"),
+    [
+        ("weights.onnx", r"clip.checkpoint: .*weights.onnx is no .safetensors file; other formats can run code"),
+        (
+            "nothing.safetensors",
+            r"clip.checkpoint: there is no file .*nothing.safetensors; give a file or a tag of",
+        ),
+    ],
+)
+def test_a_file_that_will_not_do_is_told_before_anything_is_loaded(tmp_path, checkpoint, message):
+    (tmp_path / "weights.onnx").write_bytes(b"weights")
+    with pytest.raises(UserError, match=message):
+        check_clip("ViT-B-32", str(tmp_path / checkpoint))
+    check_clip("ViT-B-32", "openai")
+
+
+def test_a_folder_brings_its_own_weights(clip_folder):
+    check_clip(str(clip_folder), None)
+    with pytest.raises(UserError, match=r"clip.checkpoint: found openai, but .* brings its own weights"):
+        check_clip(str(clip_folder), "openai")
 
 
 def test_a_table_of_images_of_all_sizes_is_embedded_as_squares(clip):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -50,16 +51,24 @@ def test_a_stage_whose_inputs_were_never_made_says_what_to_run_first(empty_proje
     assert "Traceback" not in run.stderr
 
 
+def a_pickle(weights: Path) -> None:
+    weights.rename(weights.with_name("diffusion_pytorch_model.bin"))
+
+
 @pytest.mark.parametrize(
-    ("missing", "expected"),
-    [("diffusion/unet", "lacks its part unet/"), ("clip/open_clip_config.json", "lacks open_clip_config.json")],
+    ("part", "change", "expected"),
+    [
+        ("diffusion/unet", shutil.rmtree, "lacks its part unet/"),
+        ("diffusion/vae/diffusion_pytorch_model.fp16.safetensors", a_pickle, "found diffusion_pytorch_model.bin"),
+        ("clip/open_clip_config.json", Path.unlink, "lacks open_clip_config.json"),
+    ],
+    ids=["without a part", "pickled", "CLIP without a part"],
 )
-def test_a_checkpoint_that_lacks_a_part_is_named(finished, tmp_path, missing, expected):
+def test_a_checkpoint_that_will_not_do_is_told_before_the_first_step(finished, tmp_path, part, change, expected):
     project = finished.copy(tmp_path / "project")
-    copy = project.path
-    part = copy / "data/06_models/pretrained" / missing
-    shutil.rmtree(part) if part.is_dir() else part.unlink()
+    change(project.path / "data/06_models/pretrained" / part)
     run = project.kedro("run", "--env=test")
     assert run.returncode != 0
     assert expected in run.stderr
     assert "Traceback" not in run.stderr
+    assert "[1/" not in run.stdout + run.stderr  # no step was done

@@ -9,6 +9,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from retrieval_vs_diffusion.atomic import replacing
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.models.clip_folder import HUB, check_clip
+from retrieval_vs_diffusion.models.diffusion_layout import check_layout
 from retrieval_vs_diffusion.remote.remote_path import as_path
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ class ClipDataset(AbstractDataset[Any, Any]):
         self._precision, self._channels_last = precision, channels_last
         self.metadata = metadata
 
+    def check(self) -> None:
+        """Refuse what will not do, before a run begins."""
+        check_clip(self._model, self._checkpoint)
+
     def load(self) -> Clip:
         """Load the model to the CPU."""
         from retrieval_vs_diffusion.models.clip import load_clip
@@ -70,7 +76,7 @@ class ClipDataset(AbstractDataset[Any, Any]):
             data["tokenizer"].save_pretrained(folder)
 
     def _exists(self) -> bool:
-        return self._filepath.is_dir() or self._checkpoint is not None or self._model.startswith("hf-hub:")
+        return self._filepath.is_dir() or self._checkpoint is not None or self._model.startswith(HUB)
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -114,6 +120,11 @@ class DiffusionDataset(AbstractDataset[Any, Any]):
             "compile": compile,
         }
         self.metadata = metadata
+
+    def check(self) -> None:
+        """Refuse what will not do, before a run begins."""
+        if self._filepath is not None:
+            check_layout(self._filepath)
 
     def load(self) -> Diffusion:
         """Load the pipeline to the CPU."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
@@ -18,7 +17,8 @@ from retrieval_vs_diffusion.errors import UserError, find_user_error
 from retrieval_vs_diffusion.execution.artifact_lock import alone_with
 from retrieval_vs_diffusion.execution.claims import Claim, Claims
 from retrieval_vs_diffusion.execution.executing import executing
-from retrieval_vs_diffusion.execution.freshness import Freshness, is_optional, path_of
+from retrieval_vs_diffusion.execution.freshness import Freshness, path_of
+from retrieval_vs_diffusion.execution.inputs import check_inputs
 from retrieval_vs_diffusion.execution.workers import needing, number_of_workers, run_side_by_side
 from retrieval_vs_diffusion.progress import heartbeat, progress
 from retrieval_vs_diffusion.unfinished import kept_in
@@ -58,7 +58,7 @@ class FreshRunner(SequentialRunner):
         stale = self._freshness.stale_nodes(pipeline)
         names = {node.name for node in stale}
         to_run = pipeline.filter(node_names=sorted(names)) if names else Pipeline([])
-        self._check_inputs(to_run, catalog)
+        self._replaced |= check_inputs(to_run, catalog, self._freshness)
         self._total = len(stale)
         kept = len(pipeline.nodes) - len(stale)
         for line in told(current_study().missing):
@@ -92,31 +92,6 @@ class FreshRunner(SequentialRunner):
             finally:
                 logger.removeFilter(_is_no_success)
 
-    def _check_inputs(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        for name in sorted(pipeline.inputs(), key=self._stage_of):  # the first stage that is missing is told
-            if name.startswith("params:") or name == "parameters" or self._freshness.holds(name):
-                continue
-            dataset = catalog.get(name)
-            if is_optional(dataset):
-                self._freshness.take_as_absent(name)
-                self._replaced[name] = dataset
-                catalog[name] = MemoryDataset(None, metadata={"required": False})
-                continue
-            maker = self._freshness.maker(name)
-            if maker is None:
-                raise UserError(f"{name}: nothing is at {getattr(dataset, '_filepath', 'its place')}; put it there")
-            changed = self._freshness.changed_inputs(name)
-            state = f"was made with another {', '.join(changed)}" if changed else "is not there, or damaged"
-            stage = _STAGES[self._stage_of(name)]
-            raise UserError(
-                f"{name} {state}; run `kedro run --pipeline={stage}` first, or plain `kedro run` for everything"
-            )
-
-    def _stage_of(self, name: str) -> int:
-        """Position of the stage that makes an artifact; -1 for what no stage makes."""
-        maker = self._freshness.maker(name)
-        return next((number for number, stage in enumerate(_STAGES) if maker and stage in maker.tags), -1)
-
     def _run(self, pipeline: Pipeline, catalog: Any, hook_manager: Any = None, run_id: str | None = None) -> None:
         """Make the rows, then compare them.
 
@@ -131,7 +106,7 @@ class FreshRunner(SequentialRunner):
             with alone_with(place.with_name("comparison"), "comparing rows") if place else contextlib.nullcontext():
                 self._look_again(catalog)
                 stale = Pipeline(self._freshness.stale_nodes(Pipeline(comparing)))
-                self._check_inputs(stale, catalog)
+                self._replaced |= check_inputs(stale, catalog, self._freshness)
                 self._total += len(stale.nodes) - len(to_compare)
                 self._make(stale, catalog, hook_manager, run_id)
 
@@ -248,6 +223,3 @@ def _is_no_success(record: logging.LogRecord) -> bool:
 
 def _reason(error: Exception) -> str:
     return str(find_user_error(error) or repr(error))
-
-
-_STAGES = ("data_ingest", "index_build", "synthesize", "retrieve", "train", "evaluate", "pretrain")

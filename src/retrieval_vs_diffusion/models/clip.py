@@ -15,12 +15,11 @@ from torch.nn import functional
 from retrieval_vs_diffusion.errors import UserError, did_you_mean
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models import small_convnet  # noqa: F401  (registers the base world's image tower)
-from retrieval_vs_diffusion.models.clip_folder import PARTS, WEIGHTS, folder_of_hub, text_configuration
+from retrieval_vs_diffusion.models.clip_folder import HUB, PARTS, WEIGHTS, check_clip, folder_of_hub, text_configuration
 from retrieval_vs_diffusion.models.clip_weights import ClipWeights, hash_of, weights_of_file, weights_of_tag
 from retrieval_vs_diffusion.models.embedding_ahead import EmbeddingAhead
 from retrieval_vs_diffusion.models.open_clip_parts import create, is_another, tokenizer_of
 from retrieval_vs_diffusion.models.out_of_memory import SmallerBatches
-from retrieval_vs_diffusion.models.pickles import refuse_pickle
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.models.unit_vectors import unit_vectors
 from retrieval_vs_diffusion.progress import progress
@@ -180,14 +179,9 @@ def load_clip(model: str, checkpoint: str | None = None) -> Clip:
     """
     import open_clip
 
-    if as_path(model).is_dir() or model.startswith("hf-hub:"):
-        if checkpoint is not None:
-            raise UserError(
-                f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; set clip.checkpoint to null"
-            )
+    check_clip(model, checkpoint)
+    if as_path(model).is_dir() or model.startswith(HUB):
         return _load_folder(model)
-    if "/" in model:
-        raise UserError(f"clip.model: there is no folder {model}; give a folder or a name such as ViT-B-32")
     if model not in open_clip.list_models():
         raise UserError(f'clip.model: open_clip has no "{model}"; {did_you_mean(model, open_clip.list_models())}')
     weights = _find_weights(model, checkpoint)
@@ -215,14 +209,11 @@ def _find_weights(model: str, checkpoint: str | None) -> ClipWeights:
             f"a local file or one of {', '.join(tags)}" if tags else "a local file; open_clip knows no weights of it"
         )
         raise UserError(f'clip.checkpoint: found "{checkpoint}"; {model} takes {known}')
-    refuse_pickle(as_path(checkpoint), "clip.checkpoint")
-    if not checkpoint.endswith(".safetensors"):
-        raise UserError(f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read")
     return weights_of_file(model, as_path(checkpoint))
 
 
 def _load_folder(model: str) -> Clip:
-    folder = folder_of_hub(model) if model.startswith("hf-hub:") else as_path(model)
+    folder = folder_of_hub(model) if model.startswith(HUB) else as_path(model)
     described = text_configuration(folder)
     read_header(folder / WEIGHTS, "clip.model")
     address = f"local-dir:{on_disk(folder, PARTS)}"

@@ -9,11 +9,41 @@ from typing import Any
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.models.hub import fetch_folder
 from retrieval_vs_diffusion.models.pickles import is_pickle, refuse_pickle, refuse_remote_code
+from retrieval_vs_diffusion.remote.remote_path import as_path
 
 CONFIGURATION, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
-_HUB = "hf-hub:"
+HUB = "hf-hub:"
 _TOKENIZER = ("vocab.json", "merges.txt", "tokenizer*", "special_tokens_map.json", "*.model", "vocab.txt")
 PARTS = (CONFIGURATION, WEIGHTS, *_TOKENIZER)  # no pickles
+
+
+def check_clip(model: str, checkpoint: str | None) -> None:
+    """Refuse what will not do, without loading torch; what open_clip alone can tell is told when CLIP is loaded.
+
+    Args:
+        model: a folder, a hub address or one of open_clip's names.
+        checkpoint: with a name: its pretrained tag or a local file.
+
+    Raises:
+        UserError: if a folder is not whole, or the checkpoint is not there, is no safetensors file, or is one too many.
+    """
+    if as_path(model).is_dir() or model.startswith(HUB):
+        if checkpoint is not None:
+            raise UserError(
+                f"clip.checkpoint: found {checkpoint}, but {model} brings its own weights; set clip.checkpoint to null"
+            )
+        if not model.startswith(HUB):
+            text_configuration(as_path(model))
+    elif "/" in model:
+        raise UserError(f"clip.model: there is no folder {model}; give a folder or a name such as ViT-B-32")
+    elif checkpoint is not None and as_path(checkpoint).is_file():
+        refuse_pickle(as_path(checkpoint), "clip.checkpoint")
+        if not checkpoint.endswith(".safetensors"):
+            raise UserError(
+                f"clip.checkpoint: {checkpoint} is no .safetensors file; other formats can run code when read"
+            )
+    elif checkpoint is not None and "/" in checkpoint:
+        raise UserError(f"clip.checkpoint: there is no file {checkpoint}; give a file or a tag of {model}")
 
 
 def folder_of_hub(address: str) -> Path:
@@ -24,7 +54,7 @@ def folder_of_hub(address: str) -> Path:
     Raises:
         UserError: if the hub cannot be reached, or knows no such repository.
     """
-    repository = address.removeprefix(_HUB)
+    repository = address.removeprefix(HUB)
     remedy = f"{CONFIGURATION}, {WEIGHTS} and the tokenizer's files, then clip.model: /path/to/folder"
     return fetch_folder(repository, PARTS, f"clip.model: {address}", remedy)
 

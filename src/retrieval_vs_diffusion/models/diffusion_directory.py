@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,13 @@ from retrieval_vs_diffusion.models.compiled import MODES, CompiledDenoiser
 from retrieval_vs_diffusion.models.diffusion import Diffusion
 from retrieval_vs_diffusion.models.diffusion_families import family_of_class, family_of_file
 from retrieval_vs_diffusion.models.diffusion_families.family import Family
+from retrieval_vs_diffusion.models.diffusion_layout import check_file, check_weights, declared_in
 from retrieval_vs_diffusion.models.offload import OFFLOADS
-from retrieval_vs_diffusion.models.pickles import is_pickle, refuse_pickle, refuse_remote_code
 from retrieval_vs_diffusion.models.safetensors_header import read_header
 from retrieval_vs_diffusion.remote.folder_copy import on_disk
 from retrieval_vs_diffusion.remote.remote_path import as_path
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-# Whose classes a model's parts may be; `stable_diffusion` is diffusers' own safety checker.
-_LIBRARIES = ("diffusers", "transformers", "stable_diffusion", None)
 _DESCRIBED = ("*.json", "*/*.json", "*/*.txt", "*/*.model")  # what a directory holds besides weights
 
 
@@ -81,65 +77,15 @@ def check_directory(path: Path) -> Family:
     Raises:
         UserError: naming what is missing.
     """
-    if not path.is_dir():
-        raise UserError(f"diffusion.path: there is no directory or file {path}; give one that is there")
-    if not (path / "model_index.json").is_file():
-        raise UserError(f"diffusion model {path} lacks model_index.json; it must be in diffusers' layout")
-    try:
-        declared = dict(json.loads((path / "model_index.json").read_text()))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"diffusion model {path}: model_index.json is no JSON ({error}); bring the file again"
-        ) from error
+    declared = declared_in(path)
     family = family_of_class(declared.get("_class_name"), f"{path}, by its model_index.json,")
     for part in family.parts:
         if part not in declared or not (path / part).is_dir():
             whole = ", ".join(family.parts)
             raise UserError(f"diffusion model {path} lacks its part {part}/; a whole one holds {whole}")
-    _refuse_foreign_code(path, declared)
     for part in family.with_weights:
-        if list((path / part).glob("*.safetensors")):
-            continue
-        pickles = sorted(file.name for file in (path / part).iterdir() if is_pickle(file))
-        found = "none is there"
-        if pickles:
-            program = (
-                f"import diffusers; diffusers.{family.pipeline}.from_pretrained({json.dumps(str(path))}, "
-                f"use_safetensors=False).save_pretrained({json.dumps(f'{path}-safetensors')})"
-            )
-            found = (
-                f"found {pickles[0]}, a pickle, which can run code when read; if you trust it, convert it: "
-                f"python -c {shlex.quote(program)}"
-            )
-        raise UserError(f"diffusion model {path}: {part}/ needs a .safetensors file, {found}")
+        check_weights(path, part, family.pipeline)
     return family
-
-
-def _refuse_foreign_code(path: Path, declared: dict[str, Any]) -> None:
-    """Nothing of a directory is run: its parts are of diffusers' and transformers' classes, its shards safetensors.
-
-    Raises:
-        UserError: naming what is of another kind.
-    """
-    for part, value in declared.items():
-        library = value[0] if isinstance(value, list) and value else None
-        if library not in _LIBRARIES:
-            raise UserError(
-                f"diffusion model {path}: model_index.json takes its part {part} from {library}, which may be code "
-                "that comes with it and is never run; bring a model of diffusers' and transformers' own classes"
-            )
-    for file in sorted(path.glob("*/*.json")):
-        try:
-            described = json.loads(file.read_text())
-        except ValueError:
-            continue  # whoever needs it will say so
-        refuse_remote_code(described, file, "diffusion.path")
-        weight_map = described.get("weight_map") if isinstance(described, dict) else None
-        shards = {str(name) for name in weight_map.values()} if isinstance(weight_map, dict) else set()
-        strange = sorted(name for name in shards if not name.endswith(".safetensors") or Path(name).name != name)
-        # Pickled shards may lie beside safetensors, with an index of their own that nothing reads.
-        if strange and ".safetensors." in file.name:
-            raise UserError(f"diffusion.path: {file} names {strange[0]}, which is no .safetensors file beside it")
 
 
 def _load_directory(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
@@ -168,10 +114,7 @@ def _load_directory(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
 
 
 def _load_file(path: Path, dtype: torch.dtype) -> tuple[Any, str]:
-    instead = "bring the same model as .safetensors, or its directory"
-    refuse_pickle(path, "diffusion.path", more=f"{instead}, or ")
-    if path.suffix != ".safetensors":
-        raise UserError(f"diffusion.path: {path} is no .safetensors file; {instead}")
+    check_file(path)
     family, single_file = family_of_file(path, read_header(path, "diffusion.path"))
     with path.open("rb") as file:
         digits = hashlib.file_digest(file, "sha256").hexdigest()[:8]
