@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import pytest
 from jaxtyping import install_import_hook
 
 from retrieval_vs_diffusion.executors.ray_cluster import own_environment
+
+# Who starts the tests in the background may have told them to ignore these; tests of signals would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Ray reads these once a process, at its import, and some library may import it before a test makes a cluster.
 os.environ.update(own_environment())

@@ -3,13 +3,14 @@
 import itertools
 import logging
 import os
+import pickle
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retrieval_vs_diffusion.images import decoded_block, decoded_store, squares
+from retrieval_vs_diffusion.images import decoded_block, decoded_store, kept_squares, squares
 from retrieval_vs_diffusion.images.codec import BrokenImageError
 from retrieval_vs_diffusion.images.decoded_store import DecodedStore, current_store, decoded_in
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
@@ -78,6 +79,13 @@ def test_another_process_finds_them(store, decoded, tmp_path):
     again = DecodedStore(tmp_path / "decoded", at_most=10**9).squares([photographs(1, 0)], SIZE)
     assert np.array_equal(everything(again), squares_of(photographs(1, 0), SIZE))
     assert decoded == [2]
+
+
+def test_images_that_other_code_decoded_are_decoded_again(store, decoded, monkeypatch):
+    store.squares([photographs(0)], SIZE)
+    monkeypatch.setattr(decoded_store, "digest_of_module", lambda module: f"other code of {module}")
+    store.squares([photographs(0)], SIZE)
+    assert decoded == [1, 1]
 
 
 def test_the_size_is_said_before_it_is_made(store, caplog, monkeypatch):
@@ -181,6 +189,44 @@ def test_what_is_asked_for_stays(bounded):
     store, made = bounded
     assert np.array_equal(everything(store.squares([photographs(0, 3)], SIZE)), squares_of(photographs(0, 3), SIZE))
     assert [block.exists() for block in made] == [True, False, True]
+
+
+def test_what_made_room_is_not_held_open(bounded):
+    store, made = bounded
+    kept = store.squares([photographs(3)], SIZE)
+    assert not made[0].exists()
+    assert [block.folder.exists() for block in kept._blocks] == [True]  # else the disk would not have its bytes back
+
+
+def test_where_another_process_holds_what_was_removed_there_is_no_room_yet(bounded, monkeypatch, caplog):
+    store, made = bounded
+    usage = type(shutil.disk_usage("/"))(total=0, used=0, free=BYTES // 2)  # as it is before and after
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with caplog.at_level(logging.INFO):
+        assert store.squares([photographs(3)], SIZE) is None
+    assert "has no room until other runs have ended" in caplog.text
+    assert [block.exists() for block in made] == [False, True, True]
+
+
+def test_a_block_that_was_removed_before_another_process_opened_it_is_decoded_anew(store, tmp_path, decoded, caplog):
+    sent = pickle.dumps(store.squares([photographs(0, 1)], SIZE))
+    (block,) = blocks(tmp_path)
+    shutil.rmtree(block)
+    arrived = pickle.loads(sent)
+    assert np.array_equal(everything(arrived), squares_of(photographs(0, 1), SIZE))
+    assert decoded == [2, 2]
+    assert f"{block} was removed while it was used" in caplog.text
+
+
+def test_what_a_long_training_reads_was_used_now(store, tmp_path, monkeypatch):
+    kept = store.squares([photographs(0)], SIZE)
+    (block,) = blocks(tmp_path)
+    os.utime(block / "index.npy", (1, 1))
+    everything(kept)
+    assert (block / "index.npy").stat().st_mtime == 1  # ten minutes have not gone by
+    monkeypatch.setattr(kept_squares, "_SECONDS_BETWEEN_TOUCHES", -1)
+    everything(kept)
+    assert (block / "index.npy").stat().st_mtime > 1
 
 
 @pytest.mark.parametrize("full", ["bound", "disk", "while it is written"])

@@ -1,10 +1,14 @@
+import resource
+
 import numpy as np
 import pytest
 
-from retrieval_vs_diffusion.images import codec
+from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images import codec, squares
 from retrieval_vs_diffusion.images.image_table import ImageTable, image_row
+from retrieval_vs_diffusion.images.kept_squares import DecodedAnew
 from retrieval_vs_diffusion.images.square import square
-from retrieval_vs_diffusion.images.squares import squares_of
+from retrieval_vs_diffusion.images.squares import squares_of, training_squares
 
 SIZES = ((16, 16), (20, 31), (40, 8), (9, 9), (33, 32))
 
@@ -43,6 +47,27 @@ def test_squares_on_disk_leave_no_file_with_a_name_and_can_be_written_to(tmp_pat
     assert list(tmp_path.iterdir()) == []
     squares[0] = 7
     assert (squares[0] == 7).all()
+
+
+@pytest.fixture
+def small_files():
+    """The system writes no file of more than 1,000 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_without_room_is_told_before_an_image_is_decoded(small_files, monkeypatch):
+    monkeypatch.setattr(squares, "decode_into", None)
+    with pytest.raises(UserError, match=r"has no room for 5 images at 10 pixels, 1.5e-06 GB \(.*\); set TMPDIR"):
+        squares_of(pictures(), 10, in_memory_up_to=0)  # 5 x 10 x 10 x 3 = 1,500 bytes
+
+
+def test_training_decodes_anew_where_the_room_was_taken_meanwhile(small_files):
+    anew = training_squares([pictures()], 10, in_memory_up_to=0)
+    assert isinstance(anew, DecodedAnew)
+    assert np.array_equal(anew.take(np.arange(5)), squares_of(pictures(), 10))
 
 
 def test_of_no_images_there_are_no_squares():

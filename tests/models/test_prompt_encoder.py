@@ -46,6 +46,14 @@ def test_what_was_encoded_is_forgotten_when_the_encoder_has_changed(encoder, fam
     assert family.asked == ["a one", "a one"]
 
 
+def test_of_many_prompts_those_asked_for_last_are_kept(encoder, family, monkeypatch):
+    monkeypatch.setattr(PromptEncoder, "most_kept", 3)
+    for prompt in ("a", "bb", "ccc", "a", "dddd", "a", "ccc", "bb"):  # the fourth takes the place of bb
+        assert encoder.encode(prompt)["prompt_embeds"].unique().tolist() == [len(prompt)]
+    assert family.asked == ["a", "bb", "ccc", "dddd", "bb"]
+    assert list(encoder.encoded) == ["a", "ccc", "bb"]
+
+
 def test_guidance_leads_away_from_the_negative_prompt_or_from_what_the_family_says(encoder, family):
     assert encoder.away_from("blurred")["prompt_embeds"].unique().tolist() == [7.0]
     assert encoder.away_from(None)["prompt_embeds"].unique().tolist() == [-1.0]  # "" has length 0, less 1

@@ -55,6 +55,14 @@ def test_of_images_in_half_precision_statistics_and_weights_stay_in_single(share
     assert layer.weight.grad.dtype == layer.running_mean.dtype == torch.float32
 
 
+def test_gradients_in_half_precision_are_summed_in_single():
+    layer = nn.BatchNorm2d(1)
+    with SharedStatistics():
+        made = layer(torch.arange(512.0).view(512, 1, 1, 1).bfloat16())
+    made.backward(torch.tensor([1.0] * 511 + [0.5]).view(512, 1, 1, 1).bfloat16())
+    assert layer.bias.grad.tolist() == [511.5]  # which bfloat16 would hold as 512
+
+
 def test_a_layer_that_does_not_train_is_left_as_it_is():
     layer, inputs = nn.BatchNorm2d(3).eval(), torch.randn(2, 3, 4, 4)
     with SharedStatistics():

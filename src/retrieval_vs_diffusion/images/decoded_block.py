@@ -7,7 +7,9 @@ every image; so whatever was cut short, changed or mixed up shows, and no other 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import zlib
@@ -17,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
-from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.decoding import decode_into, in_portions
 
+logger = logging.getLogger(__name__)
 _INDEX = np.dtype([("key", "S32"), ("sum", "<u4")])
 _AT_ONCE = 64  # images that are decoded together
 PARTIAL = ".part"  # ends the name of a folder that is being written
@@ -44,8 +46,13 @@ class DecodedBlock:
         self._pixels = pixels
         self._checked = np.full(len(index), checked)
 
-    def __reduce__(self) -> tuple[Callable[[Path, int], DecodedBlock], tuple[Path, int]]:
+    def __reduce__(self) -> tuple[Callable[[Path, int], DecodedBlock | RemovedBlock], tuple[Path, int]]:
         return _opened_again, (self.folder, self._pixels.shape[1])  # another process maps the same pixels
+
+    def touch(self) -> None:
+        """Say that it was used now: of many blocks those that were not used for longest are removed."""
+        with contextlib.suppress(OSError):
+            os.utime(self.folder / "index.npy")
 
     def take(self, rows: Int[np.ndarray, " k"]) -> tuple[UInt8[np.ndarray, "k s s 3"], Bool[np.ndarray, " k"]]:
         """Images and whether each is as it was written; an image is checked when it is first read by a process."""
@@ -54,6 +61,25 @@ class DecodedBlock:
             whole[number] = zlib.crc32(images[number].data) == self._sums[rows[number]]
         self._checked[rows[whole]] = True
         return images, whole
+
+
+class RemovedBlock:
+    """In place of a block that was removed before this process opened it; it has no image.
+
+    Args:
+        folder: where it was.
+        size: pixels a side.
+    """
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self._size = folder, size
+
+    def take(self, rows: Int[np.ndarray, " k"]) -> tuple[UInt8[np.ndarray, "k s s 3"], Bool[np.ndarray, " k"]]:
+        """No image is as it was written."""
+        return np.zeros((len(rows), self._size, self._size, 3), np.uint8), np.zeros(len(rows), bool)
+
+    def touch(self) -> None:
+        """There is nothing to touch."""
 
 
 def write_block(folder: Path, keys: Sequence[bytes], encoded: Iterable[bytes], size: int) -> DecodedBlock:
@@ -109,11 +135,12 @@ def open_block(folder: Path, size: int) -> DecodedBlock | None:
         return None
 
 
-def _opened_again(folder: Path, size: int) -> DecodedBlock:
+def _opened_again(folder: Path, size: int) -> DecodedBlock | RemovedBlock:
     block = open_block(folder, size)
-    if block is None:
-        raise UserError(f"{folder} was removed while it was used: run the same command again")
-    return block
+    if block is not None:
+        return block
+    logger.warning("%s was removed while it was used: its images are decoded anew in each batch", folder)
+    return RemovedBlock(folder, size)
 
 
 def _mapped(folder: Path, number: int, size: int) -> UInt8[np.ndarray, "n s s 3"]:

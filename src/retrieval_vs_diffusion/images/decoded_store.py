@@ -1,8 +1,8 @@
 """Decoded images that repetitions, rows and processes share: an image is decoded once, not once a training.
 
 Who runs steps says with ``decoded_in`` where decoded images lie; code that wants them asks ``current_store``. An image
-is found by the digest of its encoded bytes, at its size and as this version of Pillow decodes it: nothing in the store
-can be out of date. The store may be removed at any time.
+is found by the digest of its encoded bytes, at its size and as this code and this version of Pillow decode it: nothing
+in the store can be out of date. The store may be removed at any time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -22,6 +21,8 @@ from PIL import features
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.execution.artifact_lock import alone_with
+from retrieval_vs_diffusion.execution.digest import digest_of_module
+from retrieval_vs_diffusion.images import decoding
 from retrieval_vs_diffusion.images.decoded_block import PARTIAL, DecodedBlock, open_block, write_block
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.kept_squares import KeptSquares, encoded_of
@@ -52,8 +53,9 @@ class DecodedStore:
             BrokenImageError: if an image cannot be decoded.
         """
         keys = [hashlib.sha256(data).hexdigest()[:32].encode() for data in encoded_of(tables)]
-        place = self._folder / f"{size}px-pillow-{PIL.__version__}-jpeg-{features.version('jpg')}"
-        blocks = _blocks_in(place, size)
+        code = digest_of_module(decoding.__name__)[:8]
+        place = self._folder / f"{size}px-{code}-pillow-{PIL.__version__}-jpeg-{features.version('jpg')}"
+        blocks = _blocks_with(keys, place, size)
         if not _missing(keys, blocks):
             return _found(keys, blocks, tables, size)
         try:
@@ -61,9 +63,9 @@ class DecodedStore:
             with alone_with(place, "decoding images", quiet=True):
                 for rest in place.glob(f".*{PARTIAL}"):  # of processes that were killed: nobody else writes now
                     shutil.rmtree(rest, ignore_errors=True)
-                blocks = _blocks_in(place, size)
+                blocks = _blocks_with(keys, place, size)
                 missing = _missing(keys, blocks)
-                if missing and not self._make_room(len(missing), size, {*keys}):
+                if missing and not self._make_room(len(missing), place, size, {*keys}):
                     return None
                 if missing:
                     images = (data for at, data in enumerate(encoded_of(tables)) if at in missing)
@@ -73,16 +75,17 @@ class DecodedStore:
             return None
         return _found(keys, blocks, tables, size)
 
-    def _make_room(self, images: int, size: int, keys: set[bytes]) -> bool:
+    def _make_room(self, images: int, place: Path, size: int, keys: set[bytes]) -> bool:
         """Say how many bytes so many more images are, and remove what was not used for longest until they have room.
 
-        What has one of ``keys`` stays. Returns False, having removed nothing, where there cannot be room.
+        What lies in ``place`` and has one of ``keys`` stays. Returns False where there is no room, having removed
+        nothing where that could be told before.
         """
         needed = images * size * size * 3
         described = f"{images:,} images at {size} pixels: {needed / 1e9:.2g} GB to decode"
 
         def may_go(folder: Path) -> bool:
-            block = open_block(folder, size) if folder.parent.name.startswith(f"{size}px-") else None
+            block = open_block(folder, size) if folder.parent == place else None
             return block is None or keys.isdisjoint(block.keys)
 
         lacking = lacking_on_disk(self._folder, needed, _LEFT_FREE)
@@ -95,6 +98,10 @@ class DecodedStore:
             return False
         for folder in room.to_remove:
             shutil.rmtree(folder, ignore_errors=True)
+        # What another process reads takes its bytes until that ends.
+        if room.to_remove and lacking_on_disk(self._folder, needed, _LEFT_FREE) > 0:
+            logger.info("%s, not kept: the disk of %s has no room until other runs have ended", described, self._folder)
+            return False
         logger.info("%s, once, to %s", described, self._folder)
         return True
 
@@ -105,9 +112,14 @@ class DecodedStore:
         return [(index.parent, (index.parent / "pixels").stat().st_size) for index in indices]
 
 
-def _blocks_in(place: Path, size: int) -> list[DecodedBlock]:
-    folders = sorted(each for each in place.glob("*") if not each.name.startswith("."))
-    return [block for folder in folders if (block := open_block(folder, size)) is not None]
+def _blocks_with(keys: Sequence[bytes], place: Path, size: int) -> list[DecodedBlock]:
+    """The blocks that have any of the images; no other stays open, for what is open takes its bytes when removed."""
+    wanted, found = {*keys}, []
+    for folder in sorted(each for each in place.glob("*") if not each.name.startswith(".")):
+        block = open_block(folder, size)
+        if block is not None and not wanted.isdisjoint(block.keys):
+            found.append(block)
+    return found
 
 
 def _missing(keys: Sequence[bytes], blocks: Sequence[DecodedBlock]) -> set[int]:
@@ -125,9 +137,8 @@ def _found(
 ) -> KeptSquares:
     at = {key: (number, row) for number, block in enumerate(blocks) for row, key in enumerate(block.keys)}
     places = np.array([at[key] for key in keys], dtype=np.int64).reshape(-1, 2)
-    for number in np.unique(places[:, 0]):
-        with contextlib.suppress(OSError):
-            os.utime(blocks[number].folder / "index.npy")  # it was used now
+    for block in blocks:
+        block.touch()
     return KeptSquares(blocks, places, tables, size)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from retrieval_vs_diffusion.images.decoded_block import DecodedBlock
+from retrieval_vs_diffusion.images.decoded_block import DecodedBlock, RemovedBlock
 from retrieval_vs_diffusion.images.decoding import decode_into
 from retrieval_vs_diffusion.images.image_table import ImageTable
 
 logger = logging.getLogger(__name__)
+_SECONDS_BETWEEN_TOUCHES = 600.0
 
 
 @runtime_checkable
@@ -100,18 +102,27 @@ class KeptSquares:
     """
 
     def __init__(
-        self, blocks: Sequence[DecodedBlock], places: Int[np.ndarray, "n 2"], tables: Sequence[ImageTable], size: int
+        self,
+        blocks: Sequence[DecodedBlock | RemovedBlock],
+        places: Int[np.ndarray, "n 2"],
+        tables: Sequence[ImageTable],
+        size: int,
     ) -> None:
         self.size = size
         self._blocks = blocks
         self._places = places
         self._tables = tables
+        self._touched = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._places)
 
     def take(self, positions: Int[np.ndarray, " k"]) -> UInt8[np.ndarray, "k s s 3"]:
         """The images at these positions."""
+        if time.monotonic() - self._touched > _SECONDS_BETWEEN_TOUCHES:  # a long training uses them all the time
+            self._touched = time.monotonic()
+            for block in self._blocks:
+                block.touch()
         of_block, rows = self._places[positions].T
         squares = np.empty((len(positions), self.size, self.size, 3), np.uint8)
         for number in np.unique(of_block):
@@ -125,7 +136,7 @@ class KeptSquares:
                 squares[broken] = anew
         return squares
 
-    def _tell_of(self, block: DecodedBlock) -> None:
+    def _tell_of(self, block: DecodedBlock | RemovedBlock) -> None:
         if block.folder.exists():
             logger.warning("%s is damaged: it is removed, and its images are decoded again", block.folder)
             shutil.rmtree(block.folder, ignore_errors=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import UInt8
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.decoded_store import current_store
 from retrieval_vs_diffusion.images.decoding import SMALL, decode_into
 from retrieval_vs_diffusion.images.image_table import ImageTable
@@ -28,16 +31,35 @@ def squares_of(
 
     Raises:
         BrokenImageError: if an image cannot be decoded.
+        UserError: if there is no room for that file.
     """
     listed = [tables] if isinstance(tables, ImageTable) else list(tables)
-    shape = (sum(len(table) for table in listed), size, size, 3)
-    if np.prod(shape, dtype=np.int64) <= in_memory_up_to:
-        squares = np.empty(shape, np.uint8)
-    else:
-        with tempfile.TemporaryFile() as file:  # without a name, so that nothing is left when the process ends
-            squares = np.memmap(file, np.uint8, "w+", shape=shape)
+    number = sum(len(table) for table in listed)
+    try:
+        squares = _empty(number, size, in_memory_up_to)
+    except OSError as error:
+        raise UserError(
+            f"{tempfile.gettempdir()}: has no room for {number:,} images at {size} pixels, "
+            f"{number * size * size * 3 / 1e9:.2g} GB ({error.strerror or error}); set TMPDIR to a folder that has"
+        ) from error
     decode_into(squares, encoded_of(listed))
     return squares
+
+
+def _empty(number: int, size: int, in_memory_up_to: int) -> UInt8[np.ndarray, "n s s 3"]:
+    """Room for so many images, in memory or in a temporary file.
+
+    Raises:
+        OSError: if the disk has none.
+    """
+    shape = (number, size, size, 3)
+    held = number * size * size * 3
+    if held <= in_memory_up_to:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile() as file:  # without a name, so that nothing is left when the process ends
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, held)  # a disk that is full later would end the process
+        return np.memmap(file, np.uint8, "w+", shape=shape)
 
 
 def training_squares(tables: Sequence[ImageTable], size: int, in_memory_up_to: int = IN_MEMORY_UP_TO) -> Squares:
@@ -59,6 +81,11 @@ def training_squares(tables: Sequence[ImageTable], size: int, in_memory_up_to: i
     else:
         has_room = held < shutil.disk_usage(tempfile.gettempdir()).free
     if held <= in_memory_up_to or has_room:
-        return HeldSquares(squares_of(tables, size, in_memory_up_to))
+        squares = None
+        with contextlib.suppress(OSError):  # another process had the same thought, and took the room
+            squares = _empty(sum(map(len, tables)), size, in_memory_up_to)
+        if squares is not None:
+            decode_into(squares, encoded_of(tables))
+            return HeldSquares(squares)
     logger.info("%.2g GB of images at %d pixels are decoded anew in each batch", held / 1e9, size)
     return DecodedAnew(tables, size, in_memory_up_to)

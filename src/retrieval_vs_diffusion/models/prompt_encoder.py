@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class PromptEncoder:
-    """Encodes prompts and keeps what it encoded.
+    """Encodes prompts and keeps what it encoded: of many, those that were asked for last.
 
     Args:
         pipeline: a diffusers pipeline, in whatever place; its parts encode.
@@ -25,8 +25,11 @@ class PromptEncoder:
         device: where the result is to be.
 
     Attributes:
-        encoded: what was encoded, by prompt.
+        encoded: what was encoded and is kept, by prompt; what was asked for last is the last.
+        most_kept: how many prompts that may be, each of some hundred kilobytes of the device's memory.
     """
+
+    most_kept: ClassVar = 2_000
 
     def __init__(self, pipeline: Any, family: Any, checkpoint: str, device: torch.device) -> None:
         self._pipeline, self._family = pipeline, family
@@ -38,10 +41,14 @@ class PromptEncoder:
     @torch.no_grad()
     def encode(self, prompt: str) -> Encoded:
         """One prompt alone, whatever else is encoded: its numbers do not depend on its company."""
-        if prompt not in self.encoded:
+        encoded = self.encoded.pop(prompt, None)
+        if encoded is None:
             self._tell_if_cut(prompt)
-            self.encoded[prompt] = self._family.encode(self._pipeline, prompt, self._device)
-        return self.encoded[prompt]
+            encoded = self._family.encode(self._pipeline, prompt, self._device)
+            while len(self.encoded) >= self.most_kept:
+                del self.encoded[next(iter(self.encoded))]
+        self.encoded[prompt] = encoded
+        return encoded
 
     def encode_all(self, prompts: Iterable[str], sampling: Sampling) -> None:
         """Encode prompts, and what guidance leads away from, before they are asked for."""

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.diffusion import Diffusion
 
 _ENCODERS = min(8, os.cpu_count() or 1)  # threads; eight write 512-pixel JPEGs faster than any GPU samples them
-_MOST_PROMPTS = 5_000  # that travel encoded, each of some hundred kilobytes; more are encoded by each that needs them
 Rows: TypeAlias = list[dict[str, Any]]
 Draw: TypeAlias = Callable[[Sequence[Recipe]], Iterator[UInt8[np.ndarray, "h w 3"]]]
 
@@ -125,7 +124,7 @@ class Generation(Work[Rows]):
         shown = {
             recipe.condition for unit in units for recipe in unit.takes.recipes if isinstance(recipe.condition, str)
         }
-        if len(shown) <= _MOST_PROMPTS:
+        if len(shown) < self._diffusion.prompts.most_kept:  # and the negative one; of more, each encodes its own
             self._diffusion.prompts.encode_all(sorted(shown), self._sampling)
 
     def make(self, units: Iterable[Unit], kept: Section) -> Generator[Rows, None, None]:

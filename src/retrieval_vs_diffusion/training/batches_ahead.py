@@ -69,7 +69,8 @@ class BatchesAhead:
         if self._held is not None:
             return batch, self._held[batch.to(self._device)]
         assert self._coming is not None  # noqa: S101  (it was asked for)
-        return batch, self._coming.result().to(self._device, non_blocking=True)
+        # Other devices than CUDA's may copy from memory that is given back meanwhile: nothing is pinned for them.
+        return batch, self._coming.result().to(self._device, non_blocking=self._device.type == "cuda")
 
     def each(self, batches: Iterable[Int[Tensor, " _"]]) -> Iterator[UInt8[Tensor, "_ s s 3"]]:
         """The pixels of what was asked for and of several batches, each read while the one before is worked on."""

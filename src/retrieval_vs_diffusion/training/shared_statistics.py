@@ -68,6 +68,7 @@ class _OverProcesses(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Float[Tensor, "n c *rest"]) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         images, weight, mean, scale, number = ctx.saved_tensors
+        gradient = gradient.to(mean.dtype)  # a sum in bfloat16 would be rounded to 8 bits
         normal = (images - _along(mean, images)).mul_(_along(scale, images))
         rest = _all_but_channels(images)
         own = torch.stack([gradient.sum(rest), (gradient * normal).sum(rest)])
