@@ -21,7 +21,10 @@ from retrieval_vs_diffusion.training.training_loop import Training, train
 from retrieval_vs_diffusion.unfinished import unfinished
 
 # Of a GPU out of memory. Another batch size would be another training: it is not lowered silently.
-REMEDY = "lower classifier.batch_size or classifier.image_size, for all rows alike, or take device: cpu"
+REMEDY = (
+    "lower classifier.batch_size or classifier.image_size, or take classifier.precision: bfloat16, for all rows alike, "
+    "or take device: cpu"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def fit_classifier(
         seed: of initialisation, batches and augmentation.
         description: what is done for whom, in progress and messages.
         processes: that share every batch (docs/several_gpus.md); 0 for one on each GPU. What is learned is the same but
-            for rounding, and for what the network itself draws, such as dropout.
+            for rounding (to 8 bits in bfloat16), and for what the network itself draws, such as dropout.
 
     Raises:
         UserError: if the loss is no number any more, a GPU is out of memory, the recipe names a model or file
