@@ -90,6 +90,14 @@ def test_numbers_are_varied_at_the_usual_share_and_shares_at_the_usual_number():
     assert varied[0]["variant"] == "added_images.text__times_0_5_share_0_5"
 
 
+def test_a_row_that_draws_from_all_images_alike_has_no_share_to_vary():
+    strategies = {"prompts": {**STRATEGIES["prompts"], "mix": "union"}}
+    _, varied = added_images(study_of(strategies=strategies, added_images=ASKED), "prompts")
+    assert [(each["times_originals"], each["added_share"]) for each in varied] == [
+        *((0.5, None), (1.5, None), (2, None), (6, None)),
+    ]
+
+
 def test_what_is_usual_is_the_rows_own_where_it_has_some():
     strategies = {"prompts": {**STRATEGIES["prompts"], "classifier": {"added_share": 0.25}}}
     _, varied = added_images(study_of(strategies=strategies, added_images=ASKED), "prompts")

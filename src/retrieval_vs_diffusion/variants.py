@@ -53,7 +53,8 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
 
     Returns:
         The study of all variants, whose first strategy brings the images of all others; and what each of the
-        others varies: ``variant`` (its name), ``strategy``, ``times_originals`` and ``added_share``.
+        others varies: ``variant`` (its name), ``strategy``, ``times_originals`` and ``added_share``; None where the
+        row draws its batches from all images alike.
     """
     strategy, asked = study.strategies[name], study.parameters.added_images
     usual_times = strategy.added_per_original or study.parameters.added_per_original
@@ -61,14 +62,16 @@ def added_images(study: Study, name: str) -> tuple[Study, list[dict[str, Any]]]:
     most = max([*asked.times_originals, usual_times])
     source = replace(strategy, name=f"{ADDED_IMAGES}.{name}__all", added_per_original=most, variant=Variant(name))
     wanted = [(times, usual_share) for times in sorted({*asked.times_originals, usual_times})]
-    wanted += [(usual_times, share) for share in asked.added_shares if share != usual_share]
+    if strategy.mix == "share":  # else a batch is drawn from all alike, whatever the share
+        wanted += [(usual_times, share) for share in asked.added_shares if share != usual_share]
     made, varied = [source], []
     for times, share in wanted:
         variant = f"{ADDED_IMAGES}.{name}__times_{_word(times)}_share_{_word(share)}"
         recipe = strategy.classifier.model_copy(update={"added_share": share})
         shape = Variant(name, images_of=source.name, added_per_original=times)
         made.append(replace(source, name=variant, classifier=recipe, variant=shape))
-        varied.append({"variant": variant, "strategy": name, "times_originals": times, "added_share": share})
+        told = share if strategy.mix == "share" else None
+        varied.append({"variant": variant, "strategy": name, "times_originals": times, "added_share": told})
     whole = _with(study, made)
     repetitions = whole.parameters.repetitions.model_copy(update={"number": asked.repetitions})
     return replace(whole, parameters=whole.parameters.model_copy(update={"repetitions": repetitions})), varied

@@ -60,9 +60,15 @@ def test_rows_that_are_right_on_the_same_images_are_said_to_be():
 @pytest.mark.parametrize(("repetitions", "words"), [(1, "1 repetition is"), (4, "4 repetitions are")])
 def test_under_five_repetitions_there_is_no_verdict(repetitions, words):
     assert said(pair("no verdict", repetitions=repetitions)) == (
-        f"No verdict, {words} too few for a verdict (5 are needed): "
+        f"No verdict, {words} too few (5 are needed): "
         "retrieval (text, 71.0 %) and generation (prompts, 60.0 %) differ by 11.0 points."
     )
+
+
+def test_where_every_image_tells_the_same_it_is_not_said_that_repetitions_are_too_few():
+    told = said(pair("no verdict", difference=1.0, p_value=math.nan))
+    assert told.startswith("No verdict, they differ by the same on each of so few test images, which is too little to")
+    assert "repetitions" not in told
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,7 @@ def test_rows_are_counted_by_how_they_stand_to_the_baseline():
     close = "too close to call"
     assert family_sentence(against_the_baseline("better", "worse", close, close), "original_only") == (
         "Of 4 rows 1 is better than original_only, 1 worse and 2 too close to call, after Holm's correction over "
-        "5 comparisons that were declared beforehand."  # the arms' best rows are the fifth
+        "the 5 comparisons of this table."  # the arms' best rows are the fifth
     )
 
 

@@ -242,7 +242,11 @@ def added_images_figure(table: pd.DataFrame, by: str, axis: str) -> go.Figure:
     figure = go.Figure()
     for number, (name, rows) in enumerate(table.groupby("strategy", sort=False)):
         other = "added_share" if by == "images_added" else "times_originals"
-        own = rows[rows[other] == rows[other].mode()[0]].sort_values(by)
+        usual = rows[other].mode()  # none where a row's batches are drawn from all images alike
+        own = rows[rows[other] == usual[0]] if len(usual) else rows
+        own = own.dropna(subset=[by]).sort_values(by)
+        if own.empty:
+            continue
         colour = palette[number % len(palette)]
         figure.add_scatter(
             x=list(own[by]),

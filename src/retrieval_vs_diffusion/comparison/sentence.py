@@ -42,10 +42,7 @@ def verdict_sentence(
     points = f"{abs(pair['difference']) * 100:.1f} points"
     seen = f"{_counted(pair['repetitions'], 'repetition')}, {test_images} test images"
     if pair["verdict"] == NO_VERDICT:
-        few = pair["repetitions"]
-        too_few = f"{_counted(few, 'repetition')} {'is' if few == 1 else 'are'} too few for a verdict"
-        needed = f"{FEWEST_REPETITIONS} are needed" if few < FEWEST_REPETITIONS else "they vary too little to tell"
-        return f"No verdict, {too_few} ({needed}): {names} and {others} differ by {points}."
+        return f"No verdict, {_why_none(pair['repetitions'])}: {names} and {others} differ by {points}."
     low, high = pair["low"] * 100, pair["high"] * 100
     if math.isnan(low):
         return f"Too close to call: {names} and {others} are right on the same images ({seen})."
@@ -76,12 +73,20 @@ def _alone(
     points = f"{pair['difference'] * 100:+.1f} points"
     seen = f"{_counted(pair['repetitions'], 'repetition')}, {test_images} test images"
     if pair["verdict"] == NO_VERDICT:
-        needed = f"{FEWEST_REPETITIONS} are needed"
-        return f"{named} differs from {BASELINE} by {points}, which is no verdict ({seen}; {needed})"
+        why = _why_none(pair["repetitions"])
+        return f"{named} differs from {BASELINE} by {points}, which is no verdict ({seen}): {why}"
     interval = "" if math.isnan(pair["low"]) else f"95 % interval {pair['low'] * 100:.1f} to {pair['high'] * 100:.1f}; "
     if pair["verdict"] == TOO_CLOSE:
         return f"{named} against {BASELINE} is too close to call ({points}, {interval}{seen})"
     return f"{named} is {pair['verdict']} than {BASELINE}, by {points} ({interval}{seen})"
+
+
+def _why_none(repetitions: int) -> str:
+    """Why there is no verdict on a pair."""
+    if repetitions < FEWEST_REPETITIONS:
+        are = "is" if repetitions == 1 else "are"
+        return f"{_counted(repetitions, 'repetition')} {are} too few ({FEWEST_REPETITIONS} are needed)"
+    return "they differ by the same on each of so few test images, which is too little to tell from (more are needed)"
 
 
 def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
@@ -118,7 +123,7 @@ def family_sentence(comparisons: pd.DataFrame, baseline: str) -> str:
         (against["verdict"] == verdict).sum() for verdict in ("better", "worse", TOO_CLOSE, NO_VERDICT)
     )
     without = f", {unknown} without a verdict" if unknown else ""
-    corrected = f"after Holm's correction over {_counted(len(comparisons), 'comparison')} that were declared beforehand"
+    corrected = f"after Holm's correction over the {_counted(len(comparisons), 'comparison')} of this table"
     if better == len(against) > 1:
         return f"All {better} rows are better than {baseline}, {corrected}."
     return (

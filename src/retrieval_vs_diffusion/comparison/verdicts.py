@@ -1,4 +1,4 @@
-"""Which rows differ: a family of comparisons that is declared before anything is looked at, and Holm's correction."""
+"""Which rows differ: a family of comparisons that a table's rows decide, and not their figures; Holm's correction."""
 
 from __future__ import annotations
 
