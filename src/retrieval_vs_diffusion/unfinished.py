@@ -166,9 +166,6 @@ class UnfinishedWork:
         self._spent: Callable[[], Mapping[str, Any]] | None = None
         self.spent_before = self._read_spent()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_spent": None}  # another process of the step is given the units, and measures nothing
-
     def section(self, name: str) -> Section:
         """The next section of that name: a step that asks in the same order finds its own."""
         if self._folder is None:
@@ -190,7 +187,8 @@ class UnfinishedWork:
         """Have written down with every unit what the work took so far, ``spent_before`` included.
 
         Args:
-            spent: tells it, as JSON can hold it.
+            spent: tells it, as JSON can hold it. It can be pickled where a section is given to other processes: who
+                keeps a unit asks it.
         """
         self._spent = spent
 

@@ -10,7 +10,7 @@ from kedro_datasets.json import JSONDataset
 
 from retrieval_vs_diffusion.execution import digest as digest_module
 from retrieval_vs_diffusion.execution import freshness
-from retrieval_vs_diffusion.execution.digest import digest_of_path
+from retrieval_vs_diffusion.execution.digest import digest_of_path, units_fit_any
 from retrieval_vs_diffusion.execution.freshness import Freshness
 from retrieval_vs_diffusion.pipelines.bound import bound, picking
 
@@ -130,6 +130,20 @@ def test_the_device_that_auto_finds_counts(monkeypatch):
     assert compute("cuda", device="cpu") == compute("cpu", device="cpu")  # what is there and not used
     assert compute("cuda") != compute("cpu")  # auto is what is used where nothing is said
     assert compute("cpu", processes=2) == compute("cpu")  # trainings have it bound, and nothing else depends on it
+
+
+def test_what_units_fit_any_value_of_counts_for_the_result_alone():
+    def prints(number: int, names: tuple[str, ...]) -> tuple[str, str]:
+        node = Node(units_fit_any(bound(draw, number=number), *names), None, "drawn", name="draw")
+        known = Freshness(Pipeline([node]), DataCatalog({}))
+        return known.expected("drawn"), known.fingerprint_of_units(node)
+
+    (one, units_of_one), (two, units_of_two) = (prints(number, ("number",)) for number in (1, 2))
+    assert one != two
+    assert units_of_one == units_of_two
+    for number in (1, 2):
+        result, units = prints(number, ())
+        assert result == units  # of all other steps they belong to what is made
 
 
 # ---- large artifacts, which are not read again to see whether they are whole

@@ -21,6 +21,7 @@ from retrieval_vs_diffusion.planning.timings import PilotTimings
 from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.composition import parse_strategy
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.unfinished import kept_in
 
 COMPUTE = {"device": "cpu", "threads": 1}
 RECIPE = ClassifierTraining(steps=6, batch_size=4, validation_looks=2)
@@ -86,6 +87,12 @@ def test_the_first_batch_stands_for_all(world):
     assert set(found.generated) == {"simple"}
     assert sorted(found.generated["simple"].labels()) == list(world.labels)  # labelled as in the whole target
     assert not found.timings.failed
+
+
+def test_nothing_is_kept_that_a_pilot_after_a_killed_one_would_find_done(world, tmp_path):
+    with kept_in(tmp_path / "unfinished"):
+        pilot(world, simple={"generate": {"type": "text_to_image"}})
+    assert not (tmp_path / "unfinished").exists()
 
 
 def test_candidates_are_counted(world):

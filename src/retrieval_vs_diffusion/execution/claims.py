@@ -88,7 +88,7 @@ class Claims:
     def unfinished_folder(self, node: Node) -> Path | None:
         """Where the units of a step are kept while it is not done; None for one that makes no file."""
         place = self._place(node)
-        return _beside(place) / self._freshness.expected(node.outputs[0])[:16] if place else None
+        return _beside(place) / self._freshness.fingerprint_of_units(node)[:16] if place else None
 
     def done(self, node: Node) -> None:
         """A step's artifacts hold: its units are no longer needed."""

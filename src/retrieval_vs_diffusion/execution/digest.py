@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 PACKAGE = "retrieval_vs_diffusion"
+UNITS_FIT_ANY = "units_fit_any"  # attribute of a node function: names of bound arguments
 _LARGE = 256_000_000  # bytes
 _MANY = 20_000  # files
 _LOOKED_AT = 1_000  # files of a large collection
@@ -117,16 +118,33 @@ def _digest_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_of_code(function: Callable[..., Any]) -> str:
+def units_fit_any(function: Callable[..., Any], *names: str) -> Callable[..., Any]:
+    """Say that what a step has done before it is done fits any value of these bound arguments.
+
+    They count in the fingerprint of what the step makes as all others do; its units are found again without them.
+
+    Args:
+        function: as ``pipelines.bound`` returns it.
+        names: of arguments that are bound by their names.
+    """
+    setattr(function, UNITS_FIT_ANY, names)
+    return function
+
+
+def digest_of_code(function: Callable[..., Any], without: Collection[str] = ()) -> str:
     """Hash of what a function runs: its module, all modules of this package that it imports, the libraries.
 
     Comments, docstrings and layout do not count. Values bound by ``functools.partial`` do; a part
     among them (a frozen dataclass) counts with the code of its own module, and with the files that its
     property ``reads`` names.
+
+    Args:
+        function: of a module.
+        without: names of bound arguments that do not count.
     """
     bound: list[Any] = []
     while isinstance(function, functools.partial):
-        bound.append([function.args, function.keywords])
+        bound.append([function.args, {key: each for key, each in function.keywords.items() if key not in without}])
         function = function.func
     return digest(function.__qualname__, digest_of_module(function.__module__), bound, library_versions())
 

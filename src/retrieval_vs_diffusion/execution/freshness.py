@@ -9,6 +9,7 @@ that a damaged or half-written file is noticed, and what a failed step did not r
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from kedro.pipeline.node import Node
 
 from retrieval_vs_diffusion.atomic import replacing, to_disk
 from retrieval_vs_diffusion.execution.devices import device_found
-from retrieval_vs_diffusion.execution.digest import digest, digest_of_code, digest_of_path, is_large, state_of_path
+from retrieval_vs_diffusion.execution.digest import (
+    UNITS_FIT_ANY,
+    digest,
+    digest_of_code,
+    digest_of_path,
+    is_large,
+    state_of_path,
+)
 from retrieval_vs_diffusion.pipelines.bound import PICKS
 from retrieval_vs_diffusion.remote.remote_path import as_path
 
@@ -84,7 +92,18 @@ class Freshness:
 
     def fingerprint(self, node: Node) -> str:
         """Hash of a node's code, bound values and inputs; optional inputs that do not hold are absent."""
-        return digest(digest_of_code(node.func), [self._of_input(name, node) for name in node.inputs])
+        return self._digest_of(node)
+
+    def fingerprint_of_units(self, node: Node) -> str:
+        """Hash of what the units of a step that is not done are made of.
+
+        It is that of the step's first artifact, but for bound values that units fit all of (``units_fit_any``).
+        """
+        name, free = node.outputs[0], getattr(node.func, UNITS_FIT_ANY, ())
+        return digest(self._digest_of(node, free), name) if free else self.expected(name)
+
+    def _digest_of(self, node: Node, without: Collection[str] = ()) -> str:
+        return digest(digest_of_code(node.func, without), [self._of_input(name, node) for name in node.inputs])
 
     def _of_input(self, name: str, node: Node) -> str:
         name = getattr(node.func, PICKS, {}).get(name, name)

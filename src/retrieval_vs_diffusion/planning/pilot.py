@@ -22,6 +22,7 @@ from retrieval_vs_diffusion.planning.pilot_world import PilotWorld, Stages, rele
 from retrieval_vs_diffusion.planning.timings import LearnTiming, PilotTimings, RowTiming, TrainTiming
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
+from retrieval_vs_diffusion.unfinished import kept_in
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Pilot:
     generated: Mapping[str, ImageTable] = field(default_factory=dict)
 
 
+@kept_in(None)  # what a pilot that was killed had done would be found again in no time, and the plan promise as much
 def run_pilot(
     strategies: Mapping[str, Strategy],
     personalisations: Mapping[str, Any],

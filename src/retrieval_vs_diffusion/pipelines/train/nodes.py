@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from retrieval_vs_diffusion.training.recipe import ClassifierTraining
@@ -37,7 +36,8 @@ def train_classifier(
 ) -> tuple[Classifier, pd.DataFrame, dict[str, Any]]:
     """Train one classifier; returns it as it was at the best validation look, the looks, and what went in.
 
-    What went in: the number of ``originals`` and of ``added`` images, and the ``cost`` of the training.
+    What went in: the number of ``originals`` and of ``added`` images, and the ``cost`` of the training, with what runs
+    of it spent that were killed.
 
     Args:
         mix: how batches are drawn from originals and added images.
@@ -53,10 +53,11 @@ def train_classifier(
         processes: that train together (``compute.processes``); a probe takes one.
     """
     from retrieval_vs_diffusion.images.target import times_originals
-    from retrieval_vs_diffusion.models.cost_meter import CostMeter
     from retrieval_vs_diffusion.models.device import choose_device
+    from retrieval_vs_diffusion.pipelines.train.cost import metered_training
     from retrieval_vs_diffusion.training.fit import fit_classifier
     from retrieval_vs_diffusion.training.linear_probe import fit_linear_probe
+    from retrieval_vs_diffusion.training.process_number import number_of_processes
 
     real = subset.first(reservoir, class_names, originals_per_class, originals)
     images = added
@@ -64,15 +65,13 @@ def train_classifier(
         images = added.first_of_each_class(times_originals(originals_per_class, added_per_original))
     whole, device = ClassifierTraining.model_validate(recipe).overridden_by(overrides), choose_device(**compute)
     names = tuple(class_names)
-    with CostMeter(device) as meter:
+    number = number_of_processes(processes, device, whole.batch_size) if clip is None else 1
+    with metered_training(device, number) as cost:
         if clip is not None:
             probed = clip.to(device)
             fitted = fit_linear_probe(real, images, val, names, whole.added_share, mix, probed, description)
         else:
-            fitted = fit_classifier(real, images, val, names, whole, mix, device, seed, description, processes)
-    cost = meter.cost()
-    if fitted.processes > 1:  # each on a GPU of its own, and this process on none
-        gpu_seconds = cost.gpu_seconds * fitted.processes
-        cost = replace(cost, gpu_seconds=gpu_seconds, peak_memory_bytes=fitted.peak_memory_bytes)
-    record = {"originals": len(real), "added": len(images or ()), "cost": cost.to_dict()}
+            fitted = fit_classifier(real, images, val, names, whole, mix, device, seed, description, number)
+    spent = cost.in_all(fitted.peak_memory_bytes)
+    record = {"originals": len(real), "added": len(images or ()), "cost": spent.to_dict()}
     return fitted.classifier, fitted.history, record

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kedro.pipeline import Node, Pipeline
 
-from retrieval_vs_diffusion.execution.digest import digest_of_path
+from retrieval_vs_diffusion.execution.digest import digest_of_path, units_fit_any
 from retrieval_vs_diffusion.pipelines.bound import bound
 from retrieval_vs_diffusion.pipelines.train import nodes
 from retrieval_vs_diffusion.seeds import derive_seed
@@ -76,7 +76,9 @@ def _train_node(study: Study, strategy: Strategy, repetition: int, features: str
         processes=study.parameters.compute.processes if features == "pixels" else 1,
     )
     return Node(
-        function,
+        # Another number rounds otherwise, so the result is another. But any number goes on from the state at a look,
+        # and fewer are what a run may need that was ended for want of memory.
+        units_fit_any(function, "processes"),
         inputs=inputs,
         outputs=[f"{key}.classifier", f"{key}.history", f"{key}.training_record"],
         name=f"train_repetition_{repetition}",
