@@ -102,6 +102,61 @@ def test_a_row_that_is_clearly_outside_has_an_interval_outside():
     assert (above.in_words(), below.in_words()) == ("more than 30", "below the curve")
 
 
+# Of 20 images, with all repetitions alike, a row is told from a point when 4 or more differ: a mean of 4/20, a standard
+# error of sqrt(0.2 x 0.8 / 19) = 0.092, Student's t of 19 degrees of freedom 2.09: 0.2 -+ 0.192. Of 3: 0.15 -+ 0.171.
+# Times a number the mean and its error keep their ratio: next to a point as good as the row, 4 still tell a step away.
+
+
+def interval(right: int, curve: tuple[int, ...]) -> tuple[float, float]:
+    """What is known of a row's worth; sizes are told apart in 40 steps between two points, 5 / 40 = 0.125 and so on."""
+    found = worth(right, curve)
+    assert found.low <= found.more <= found.high
+    return found.low, found.high
+
+
+def test_a_later_dip_does_not_leave_out_an_earlier_size_that_is_as_good():
+    # Above by 4, as good, above by 4 again, below by 1: as good at 10 images, 0 more; clearly above 5 / 40 before.
+    assert interval(12, curve=(8, 12, 8, 13)) == (-0.125, math.inf)
+
+
+def test_an_earlier_bump_does_not_leave_out_a_later_size_that_is_as_good():
+    # Above by 4, below by 4, as good, below by 4: as good at 20 images, 10 more, and clearly below 20 / 40 = 0.5 later.
+    low, high = interval(12, curve=(8, 16, 12, 16))
+    assert -5 < low < 0  # on the way from 8 to 16 right
+    assert high == 10.5
+
+
+def test_a_row_clearly_above_the_curves_end_may_be_worth_more_than_all_of_it():
+    # Above by 5, as good, as good, above by 4. Made to rise, the curve ends at (12 + 12 + 8) / 3 = 10.7, under 12.
+    assert interval(12, curve=(7, 12, 12, 8)) == (-0.125, math.inf)
+    assert worth(12, curve=(7, 12, 12, 8)).in_words() == "more than 30 (0 or more)"
+
+
+def test_a_row_clearly_below_the_curves_start_may_be_worth_less_than_all_of_it():
+    # Below by 4, as good, as good, below by 5. Made to rise, the curve begins at (12 + 8 + 8) / 3 = 9.3, over 8.
+    assert interval(8, curve=(12, 8, 8, 13)) == (-math.inf, 10.5)
+    assert worth(8, curve=(12, 8, 8, 13)).more == -math.inf
+
+
+def test_a_row_that_can_be_told_from_no_size_may_be_worth_anything():
+    assert interval(10, curve=(8, 9, 10, 11)) == (-math.inf, math.inf)  # above by 2 at most, below by 1
+    assert worth(10, curve=(8, 9, 10, 11)).in_words() == "cannot be told"
+
+
+def test_a_row_that_is_told_from_every_size_on_one_side_lies_outside():
+    assert interval(18, curve=(8, 10, 12, 14)) == (math.inf, math.inf)  # above by 4 at the least
+    assert interval(4, curve=(8, 10, 12, 14)) == (-math.inf, -math.inf)  # below by 4 at the least
+
+
+def test_where_no_size_is_as_good_the_interval_is_the_step_between_above_and_below():
+    # 20 of 1,600 right, 1.25 %, with a standard error of about sqrt(0.0125 / 1600) = 0.28 points. The curve goes from
+    # none right to all in 40 steps of 2.5: the row is 1.25 points above the first size and 1.25 below the next.
+    row = outcomes(" ".join("0" * number + "1" + "0" * (79 - number) for number in range(20)))
+    none, every = (outcomes(" ".join([bit * 80] * 20)) for bit in "01")
+    found = worth_in_real_images(row, [(5, none), (10, every)], 10)
+    assert (found.low, found.more, found.high) == (-5, -4.875, -4.875)
+
+
 def test_one_repetition_has_no_interval():
     found = simulated_worth(0.65, repetitions=1)
     assert math.isfinite(found.more)

@@ -50,7 +50,7 @@ def test_every_row_is_compared_with_the_baseline_and_the_best_of_the_arms_by_val
     assert summary["best"] == {"retrieve": "text", "generate": "prompts"}
     assert summary["sentence"].startswith("Retrieval (text, ")
     assert "5 repetitions, 400 test images" in summary["sentence"]
-    assert "over 5 comparisons" in summary["family"]
+    assert "over the 5 comparisons" in summary["family"]
 
 
 def test_a_row_stands_on_the_curve_of_the_baseline_at_all_its_sizes(answers):

@@ -66,7 +66,8 @@ def worth_in_real_images(row: Outcomes, curve: Sequence[tuple[float, Outcomes]],
     The curve's mean accuracies are made to rise (isotonic regression) and joined by straight lines; the
     estimate is the fewest real images that reach the row's accuracy. Its interval holds every size at which
     the row's 95 % interval of paired differences from the curve, on the same repetitions and test images,
-    holds zero: it knows of the noise in both.
+    holds zero: it knows of the noise in both. It also holds the sizes between them, and is open at an end of
+    the curve beyond which the row may lie.
 
     Args:
         row: the strategy.
@@ -98,16 +99,24 @@ def worth_in_real_images(row: Outcomes, curve: Sequence[tuple[float, Outcomes]],
 def _accepted(
     grid: Float[np.ndarray, " g"], sizes: Float[np.ndarray, " s"], differences: Float[np.ndarray, "s r n"]
 ) -> tuple[float, float]:
-    """The least and the most of the sizes that the row cannot be told from; open at the curve's ends."""
+    """Up to which size the row is clearly above the curve, and from which on it is clearly below.
+
+    Returns:
+        Between these two lies every size that the row cannot be told from. Minus infinite and infinite where the
+        curve begins, or ends, without such a size; both infinite, or both minus infinite, where all are such sizes.
+    """
     if differences.shape[1] < 2:
         return math.nan, math.nan
-    above: list[float] = []  # sizes that the row is clearly above
-    below: list[float] = []
+    above: list[bool] = []
+    below: list[bool] = []
     for size in grid:
         upper = int(np.clip(np.searchsorted(sizes, size), 1, len(sizes) - 1))
         share = (size - sizes[upper - 1]) / (sizes[upper] - sizes[upper - 1])
         interval = crossed_interval((1 - share) * differences[upper - 1] + share * differences[upper])
-        (above if interval.low > 0 else below if interval.high < 0 else []).append(float(size))
-    low = max(above, default=-math.inf)
-    high = min((size for size in below if size > low), default=math.inf)
-    return (low if low < grid[-1] else math.inf), (high if high > grid[0] else -math.inf)
+        above.append(interval.low > 0)  # False for NaN: what cannot be told is not left out
+        below.append(interval.high < 0)
+    # From the ends inwards: where the curve is flat, noise has a row clearly above one size and not an earlier one.
+    before, after = [-math.inf, *grid[:-1]], [*grid[1:], math.inf]
+    low = next((size for size, clearly in zip(before, above, strict=True) if not clearly), math.inf)
+    high = next((size for size, clearly in zip(after[::-1], below[::-1], strict=True) if not clearly), -math.inf)
+    return low, high
