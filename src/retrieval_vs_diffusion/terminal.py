@@ -63,7 +63,8 @@ class LeaderboardHook:
         if summary["low_label_agreement"]:
             limit = f"{summary['threshold'] * 100:.0f} %"
             console.print(
-                f"[yellow]![/] under {limit} of these images show their class: the row says little", style="dim"
+                f"[yellow]![/] images show their class in under {limit} of what real ones reach: the row says little",
+                style="dim",
             )
         strangers = current_study().class_table.strangers(catalog["target.classes"].load())
         for line in [*told(current_study().missing), *strangers[:_STRANGERS]]:

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval_vs_diffusion.comparison.label_agreement import measure_label_agreement
+from retrieval_vs_diffusion.comparison.label_agreement import measure_label_agreement, zero_shot_accuracy
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.models.classifier import Classifier, create_network
+from retrieval_vs_diffusion.models.clip import Clip
 
 NAMES = ("red", "blue")
 
@@ -64,6 +65,60 @@ def test_clip_says_nothing_of_images_that_it_retrieved_itself(red_and_blue, clip
     assert measured_of(retrieved, None, clip, device) == {"label_agreement": None, "agreement_by": None}
     mixed = changed(red_and_blue([0, 1, 0]), true_label=[None] * 3, checkpoint=[None, None, "tiny"])
     assert measured_of(mixed, None, clip, device)["label_agreement"] in (0.0, 1.0)  # of the one that was generated
+
+
+class Described(Clip):
+    """A CLIP whose space has an axis a class: the prompt of a word lies on the axis of the class that it names."""
+
+    AXES = ("red", "blue")
+
+    def __init__(self) -> None:
+        """Without a model; nothing but texts is embedded."""
+
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
+        known = {f"a photo of a {name}": axis for axis, name in enumerate(self.AXES)}
+        return np.stack([np.eye(2)[known[text]] if text in known else np.zeros(2) for text in texts]).astype(np.float32)
+
+
+def test_clip_is_asked_by_the_names_that_prompts_call_the_classes(red_and_blue, device):
+    # Folders 001 and 002 that a class table calls red and blue; four generated images, one of which shows the other.
+    images = changed(red_and_blue([0, 1, 1, 1]), true_label=[None] * 4, checkpoint=["tiny"] * 4)
+    seen = np.eye(2, dtype=np.float32)[[0, 1, 1, 0]]
+    folders, called = ("001", "002"), ("red", "blue")
+    measured = measure_label_agreement(images, seen, folders, None, Described(), device, called)
+    assert measured == {"label_agreement": 0.75, "agreement_by": "clip_zero_shot"}
+    # By the folders' names each prompt is as far from all images, and the first class is said of every one.
+    by_folder = measure_label_agreement(images, seen, folders, None, Described(), device)
+    assert by_folder["label_agreement"] == 0.25
+
+
+def test_a_judge_knows_the_classes_by_the_targets_own_names(red_and_blue, clip, judge, device):
+    images = changed(red_and_blue([0, 1]), true_label=[None] * 2, checkpoint=["tiny"] * 2)
+    embeddings = clip.embed_images(images.pixels())
+    measured = measure_label_agreement(images, embeddings, NAMES, judge, clip, device, ("scarlet", "azure"))
+    assert measured == {"label_agreement": 0.5, "agreement_by": "judge"}
+
+
+def test_clip_says_nothing_of_generated_images_that_it_chose_the_best_of(red_and_blue, device):
+    images = changed(red_and_blue([0, 1, 1, 1]), true_label=[None] * 4, checkpoint=["tiny"] * 4)
+    seen = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+    chosen = changed(images, similarity=[0.5] * 4)
+    nothing = {"label_agreement": None, "agreement_by": None}
+    assert measure_label_agreement(chosen, seen, NAMES, None, Described(), device) == nothing
+    # Of two that were chosen and two that were not, one of the latter shows its class.
+    some = changed(images, similarity=[0.5, 0.5, None, None])
+    assert measure_label_agreement(some, seen, NAMES, None, Described(), device)["label_agreement"] == 0.5
+
+
+def test_a_judge_says_it_of_images_that_clip_chose_too(red_and_blue, clip, judge, device):
+    chosen = changed(red_and_blue([0, 1]), true_label=[None] * 2, checkpoint=["tiny"] * 2, similarity=[0.5] * 2)
+    assert measured_of(chosen, judge, clip, device)["agreement_by"] == "judge"
+
+
+def test_zero_shot_accuracy_is_the_share_nearest_to_their_own_prompt():
+    seen = np.array([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1], [1, 0]], np.float32)
+    labels = np.array([0, 0, 0, 1, 1])  # three of five: the third and the last are nearer to the other
+    assert zero_shot_accuracy(seen, labels, ("red", "blue"), Described()) == pytest.approx(0.6)
 
 
 def test_of_no_images_nothing_is_said(clip, judge, device):

@@ -142,6 +142,31 @@ def test_the_judge_is_told_of_where_there_is_one(html):
     assert "The judge is right on 88 % of the target's 40 validation images." in said(judged)
 
 
+def summary_with(yardstick: dict) -> dict:
+    return {**given()["summary"], "yardstick": yardstick}
+
+
+def test_by_what_bar_rows_are_marked_is_told_with_the_yardsticks_accuracy():
+    page = said(report(summary=summary_with({"agreement_by": "judge", "top1_on_val": 0.8, "images": 40})))
+    # 0.7 * 0.8 = 56 %
+    assert "labelled with (by the judge under 56 %, for it is right on 80 % of real validation images). Such" in page
+
+
+def test_zero_shot_clip_is_told_of_where_there_is_no_judge():
+    yardstick = {"agreement_by": "clip_zero_shot", "top1_on_val": 0.64, "images": 50}
+    page = said(report(summary=summary_with(yardstick)))
+    assert "Zero-shot CLIP, by which the label agreement of generated images is measured, is right on 64 % of" in page
+    assert "(by zero-shot CLIP under 45 %" in page  # 0.7 * 0.64 = 44.8 %
+
+
+def test_rows_of_which_nothing_tells_their_label_agreement_are_named(html):
+    assert "nothing tells it" not in said(html)
+    board = given()["leaderboard"]
+    unknown = board.assign(label_agreement=board["label_agreement"].where(board["strategy"] != "other"))
+    page = said(report(leaderboard=unknown))
+    assert "Of other nothing tells it, so that no mark could stand there." in page  # and not of original_only
+
+
 def test_published_figures_stand_beside_ours_where_the_world_has_some(html):
     assert "published" not in said(html)
     published = {"source": "Somebody 2023", "top1": {"other": [62.6, 0.1]}}

@@ -4,7 +4,13 @@ import pandas as pd
 import pytest
 
 from retrieval_vs_diffusion.comparison.real_images import RealImages
-from retrieval_vs_diffusion.comparison.sentence import as_words, family_sentence, verdict_sentence, worth_sentence
+from retrieval_vs_diffusion.comparison.sentence import (
+    as_words,
+    exclusion_sentence,
+    family_sentence,
+    verdict_sentence,
+    worth_sentence,
+)
 from retrieval_vs_diffusion.comparison.verdicts import COLUMNS
 
 BEST = {"retrieve": "text", "generate": "prompts"}
@@ -93,6 +99,19 @@ def test_of_an_arm_that_nobody_asked_for_nothing_is_said_of_its_images():
     assert told.startswith("No row here generates images, so retrieval and generation cannot be compared; retrieval")
 
 
+def test_that_one_arm_alone_could_be_left_out_is_said_where_it_was():
+    without = {**BEST, "generate": None}
+    assert exclusion_sentence(without, {"generate"}, {"retrieve"}) == (
+        "Only rows that generate could be left out so: nothing here tells whether retrieved images show their class."
+    )
+    assert exclusion_sentence({**BEST, "retrieve": None}, {"retrieve"}, {"generate"}) == (
+        "Only rows that retrieve could be left out so: nothing here tells whether generated images show their class."
+    )
+    assert exclusion_sentence(without, {"generate"}, {"neither"}) == ""  # the other was judged, too
+    assert exclusion_sentence(without, set(), {"retrieve"}) == ""  # it is missing, or diverged
+    assert exclusion_sentence(BEST, {"generate"}, {"retrieve"}) == ""  # another row stands for the arm
+
+
 def test_an_interval_that_holds_everything_tells_nothing():
     anything = RealImages(math.inf, -math.inf, math.inf, least=-5, most=35)
     assert worth_sentence(BEST, {"text": anything, "prompts": worth(9)}) == (
@@ -139,7 +158,7 @@ def test_rows_are_counted_by_how_they_stand_to_the_baseline():
 
 def test_where_all_rows_are_better_it_says_so_in_a_word():
     said = family_sentence(against_the_baseline("better", "better"), "original_only")
-    assert said.startswith("All 2 rows are better than original_only, after Holm's correction over 3 comparisons")
+    assert said.startswith("All 2 rows are better than original_only, after Holm's correction over the 3 comparisons")
 
 
 def test_rows_without_a_verdict_are_not_counted_as_too_close():

@@ -1,6 +1,12 @@
 import pytest
 
-from retrieval_vs_diffusion.comparison.standing import best_of_arm, notes_on, weakly_labelled
+from retrieval_vs_diffusion.comparison.standing import (
+    beside_yardsticks,
+    best_of_arm,
+    notes_on,
+    unjudged_arms,
+    weakly_labelled,
+)
 from tests.comparison.answers import outcomes, result
 
 PERFECT, POOR = outcomes("1111 1111"), outcomes("1000 1000")
@@ -39,6 +45,54 @@ def test_a_row_of_which_nobody_judged_the_images_may_stand():
     unknown = result("a", "retrieve", PERFECT, agreement=None)
     assert best_of_arm([unknown], "retrieve", 0.7) == "a"
     assert weakly_labelled([unknown], 0.7) == []
+
+
+@pytest.mark.parametrize(
+    ("right_on_val", "agreement", "weak"),
+    [
+        # A generator that is right in 85 % scores about 0.85 * 0.81 = 69 %; the bar is 0.7 * 0.81 = 56.7 %.
+        (0.81, 0.69, False),
+        (0.81, 0.57, False),
+        (0.81, 0.56, True),
+        # Of a CLIP that is right on 64 % of real images a perfect generator has 64 %; the bar is 0.7 * 0.64 = 44.8 %.
+        (0.64, 0.64, False),
+        (0.64, 0.44, True),
+        (1.0, 0.69, True),  # a yardstick that is always right leaves the bar at 70 %
+    ],
+)
+def test_agreement_is_read_against_what_the_yardstick_gives_real_images(right_on_val, agreement, weak):
+    row = beside_yardsticks(result("a", "generate", PERFECT, agreement=agreement), {"judge": right_on_val})
+    assert weakly_labelled([row], 0.7) == ["a"] * weak
+    assert best_of_arm([row], "generate", 0.7) == (None if weak else "a")
+
+
+def test_true_labels_are_always_right_whatever_the_judge_is():
+    row = result("a", "retrieve", PERFECT, agreement=0.69)
+    for each in row["repetitions"]:
+        each["agreement_by"] = "true_labels"
+    assert weakly_labelled([beside_yardsticks(row, {"judge": 0.5})], 0.7) == ["a"]
+    assert "agreement_on_val" not in row["repetitions"][0]  # what came in is as it was
+
+
+def test_where_repetitions_were_measured_by_several_yardsticks_the_bar_is_their_mean():
+    # One repetition found all in the pool, of known labels; the other generated some, which the judge measured.
+    row = result("a", "both", PERFECT, agreement=0.6)
+    row["repetitions"][0]["agreement_by"] = "true_labels"
+    assert weakly_labelled([beside_yardsticks(row, {"judge": 0.7})], 0.7) == []  # 0.7 * (1 + 0.7) / 2 = 59.5 %
+    assert weakly_labelled([beside_yardsticks(row, {"judge": 0.8})], 0.7) == ["a"]  # 0.7 * (1 + 0.8) / 2 = 63 %
+    row["repetitions"][0] |= {"label_agreement": None, "agreement_by": None}  # of no images nothing is said
+    assert weakly_labelled([beside_yardsticks(row, {"judge": 0.8})], 0.7) == []  # 0.7 * 0.8 = 56 %
+
+
+def test_arms_of_which_no_row_was_judged_are_told_apart():
+    rows = [
+        result("text", "retrieve", POOR, agreement=None),
+        result("image", "retrieve", POOR, agreement=None),
+        result("prompts", "generate", POOR, agreement=0.1),
+        result("selected", "generate", POOR, agreement=None),
+    ]
+    assert unjudged_arms(rows) == {"retrieve"}
+    assert unjudged_arms(rows[2:]) == unjudged_arms([]) == set()
 
 
 def test_a_row_with_a_classifier_of_its_own_stands_for_nothing_and_is_noted():

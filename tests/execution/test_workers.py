@@ -1,5 +1,8 @@
 """Worker processes on a pipeline of a few nodes; a step that fails takes with it what needs it alone."""
 
+import logging
+import multiprocessing
+import socket
 import time
 
 import pytest
@@ -71,7 +74,7 @@ def pipeline(failing) -> Pipeline:
 
 @pytest.fixture
 def run(tmp_path):
-    def run(failing, number: int = 2) -> dict:
+    def run(failing, number: int = 2, seen=lambda name: None) -> dict:
         steps = pipeline(failing)
         datasets = {name: JSONDataset(filepath=str(tmp_path / f"{name}.json")) for name in steps.all_outputs()}
         catalog = DataCatalog(datasets)
@@ -80,6 +83,7 @@ def run(tmp_path):
         outcomes = {}
         for node, outcome in run_side_by_side(steps, catalog, number, claims):
             outcomes[node.name] = outcome
+            seen(node.name)
             if not isinstance(outcome, Exception):  # as the runner does
                 for output in node.outputs:
                     freshness.write_record(output, node, outcome)
@@ -127,6 +131,41 @@ def test_a_worker_that_dies_is_no_riddle(run):
 
     with pytest.raises(UserError, match=r"a worker died while .* ran, perhaps for want of memory; lower `workers`"):
         run(die)
+
+
+def test_a_worker_that_dies_between_two_steps_is_no_riddle_either(run):
+    others = multiprocessing.active_children()
+
+    def kill_workers(name: str) -> None:
+        for worker in multiprocessing.active_children():
+            if worker not in others:
+                worker.kill()
+                worker.join()
+
+    with pytest.raises(UserError, match=r"a worker died.*, perhaps for want of memory; lower `workers`"):
+        run(add_one, seen=kill_workers)
+
+
+def test_this_process_prints_every_line_that_workers_log(run, caplog):
+    def talk(number: int) -> int:
+        for each in range(300):
+            logging.warning("line %d", each)
+        logging.warning("long: %s", "of words, " * 100_000)  # a datagram holds less
+        logging.warning("odd", extra={"cause": TwoArgumentsError(1, 2)})  # cannot be read here
+        logging.warning("the last one")
+        return number
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(1e-3)  # as a library may
+    try:
+        run(talk)
+    finally:
+        socket.setdefaulttimeout(before)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[:300] == [f"line {each}" for each in range(300)]
+    assert [line[:10] for line in lines[300:]] == ["long: of w", "the last o"]
+    assert 10_000 < len(lines[300]) < 1_000_000
+    assert lines[300].endswith(" ...")
 
 
 def test_what_needs_a_step_is_all_that_comes_after_it():

@@ -89,6 +89,21 @@ def _why_none(repetitions: int) -> str:
     return "they differ by the same on each of so few test images, which is too little to tell from (more are needed)"
 
 
+def exclusion_sentence(best: Mapping[str, str | None], left_out: Collection[str], unjudged: Collection[str]) -> str:
+    """That an arm is missing by a rule that the other could not fall under; empty where that is not so.
+
+    Args:
+        best: of the arms ``retrieve`` and ``generate`` the row that stands for it; None without one.
+        left_out: arms of which rows were left out, for their images do not show their class.
+        unjudged: arms of which nothing tells that.
+    """
+    for arm, other, brought in (("generate", "retrieve", "retrieved"), ("retrieve", "generate", "generated")):
+        if best.get(arm) is None and arm in left_out and other in unjudged:
+            known = f"nothing here tells whether {brought} images show their class"
+            return f"Only rows that {arm} could be left out so: {known}."
+    return ""
+
+
 def worth_sentence(best: Mapping[str, str | None], worth: Mapping[str, RealImages]) -> str:
     """What the two rows are worth in real images; empty where the size curve cannot tell."""
     named = [

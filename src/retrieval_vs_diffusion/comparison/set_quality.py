@@ -35,6 +35,7 @@ def measure_set_quality(
     judge: Classifier | None = None,
     pool: ImageTable | None = None,
     index: VectorIndex | None = None,
+    shown_names: tuple[str, ...] | None = None,
 ) -> dict[str, Any]:
     """Measure a set against the target's validation images, against itself and against the pool.
 
@@ -48,6 +49,7 @@ def measure_set_quality(
         judge: for label agreement, where there is one.
         pool: for images that were generated; without it nothing is said of copying.
         index: over the pool.
+        shown_names: what prompts call the classes, where that is not what the target calls them.
 
     Returns:
         ``label_agreement`` and ``agreement_by``; ``kid`` to the validation images; ``diversity`` and
@@ -64,7 +66,7 @@ def measure_set_quality(
     labels = images.labels()
     whole, of_val = embeddings.any(axis=1), val.in_memory()  # broken embeddings are zeros, which are like nothing
     figures = {
-        **measure_label_agreement(images, embeddings, class_names, judge, clip, device),
+        **measure_label_agreement(images, embeddings, class_names, judge, clip, device, shown_names),
         "kid": kernel_inception_distance(embeddings[whole], of_val[of_val.any(axis=1)]),
         "diversity": diversity(embeddings[whole], labels[whole]),
         "near_duplicate_share": near_duplicate_share(grey, labels, near_duplicate_from),

@@ -35,7 +35,7 @@ def reach_verdict(
         results: of each row, as ``gather`` makes them.
         outcomes: of each row, as ``outcomes_table`` makes them.
         size_curve: the baseline at other sizes, as ``side_outcomes`` makes it; None without one.
-        low_label_agreement: share of images that show their class under which a row is marked.
+        low_label_agreement: share of what the yardstick gives real validation images, under which a row is marked.
         originals_per_class: their mean number.
         classes: how many there are.
 

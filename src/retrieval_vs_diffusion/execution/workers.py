@@ -8,16 +8,21 @@ small model are slower than two models.
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import errno
 import logging
 import logging.handlers
 import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -40,6 +45,11 @@ _WAITING_IN_POOL = 1
 # What forked workers inherit: the nodes by name and the catalog of the run.
 _nodes: dict[str, Node] = {}
 _catalog: Any = None
+# A worker's thread that runs its nodes. Each thread that uses OpenMP (libgomp) has helpers of its own. The first thread
+# of a fork is a copy of the one that forked: where that one had used PyTorch, FAISS or scikit-learn, it would wait for
+# ever for helpers that were not forked. A new thread starts new ones.
+_thread: ThreadPoolExecutor | None = None
+_LEAST_CUT = 100  # characters; a log line that is no longer is not what is too large
 
 
 def number_of_workers(asked: int, processes: int = 1) -> int:
@@ -85,7 +95,7 @@ def run_side_by_side(
     running: dict[Future[float], Node] = {}
     done: set[Node] = set()
     context = multiprocessing.get_context("fork")
-    with _log_lines(context) as queue, _pool(context, workers, queue) as pool:
+    with _dead_workers_told(running, workers), _log_lines() as lines, _pool(context, workers, lines) as pool:
         while waiting or running:
             taken = 0
             for node in [node for node in waiting if needed[node] <= done]:
@@ -111,18 +121,16 @@ def run_side_by_side(
                 continue
             finished, _ = wait(running, SECONDS_BETWEEN_TRIES if taken else None, FIRST_COMPLETED)
             for future in finished:
-                at_work = [each.name for each in running.values()][:workers]  # begun in the order in which they came
-                node = running.pop(future)
                 try:
                     seconds = future.result()
-                except BrokenProcessPool as error:
-                    raise UserError(
-                        f"a worker died while {' and '.join(at_work)} ran, perhaps for want of memory; lower `workers`"
-                    ) from error
+                except BrokenProcessPool:
+                    raise  # while this node is among those that run
                 except Exception as error:
+                    node = running.pop(future)
                     waiting = [each for each in waiting if each not in needing(pipeline, node)]
                     yield node, error
                 else:
+                    node = running.pop(future)
                     done.add(node)
                     yield node, seconds
 
@@ -133,9 +141,20 @@ def needing(pipeline: Pipeline, node: Node) -> set[Node]:
 
 
 @contextlib.contextmanager
-def _pool(context: Any, workers: int, queue: Any) -> Iterator[ProcessPoolExecutor]:
+def _dead_workers_told(running: dict[Future[float], Node], workers: int) -> Iterator[None]:
+    """Say what ran when a worker died; the pool tells of it by a node that ran, or refuses the next one."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        at_work = [each.name for each in running.values()][:workers]  # begun in the order in which they came
+        when = f" while {' and '.join(at_work)} ran" if at_work else ""
+        raise UserError(f"a worker died{when}, perhaps for want of memory; lower `workers`") from error
+
+
+@contextlib.contextmanager
+def _pool(context: Any, workers: int, lines: socket.socket) -> Iterator[ProcessPoolExecutor]:
     """A pool whose pending work is dropped when anything goes wrong."""
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(queue,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(lines,))
     try:
         yield pool
     finally:
@@ -143,25 +162,69 @@ def _pool(context: Any, workers: int, queue: Any) -> Iterator[ProcessPoolExecuto
 
 
 @contextlib.contextmanager
-def _log_lines(context: Any) -> Iterator[Any]:
-    """A queue through which workers log; this process prints, so that lines and bars do not collide."""
-    queue = context.Queue()
-    listener = logging.handlers.QueueListener(queue, *logging.getLogger().handlers)
-    listener.start()
-    try:
-        yield queue
-    finally:
-        listener.stop()
+def _log_lines() -> Iterator[socket.socket]:
+    """A socket through which workers log; this process prints, so that lines and bars do not collide.
+
+    A line is a datagram, which the kernel takes whole or not at all. Of a queue that all share, a worker may have the
+    lock when it is killed; the others would wait for it, and so would the end of the run.
+    """
+    receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with receiving, sending:
+        for each in (receiving, sending):
+            each.settimeout(None)  # whatever default a library may have set
+        largest = sending.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        printing = threading.Thread(target=_print, args=(receiving, largest, [*logging.root.handlers]), daemon=True)
+        printing.start()
+        try:
+            yield sending
+        finally:
+            sending.send(b"")  # after all lines: workers have ended
+            printing.join()
 
 
-def _start_worker(queue: Any) -> None:
+def _print(lines: socket.socket, largest: int, handlers: list[logging.Handler]) -> None:
+    """Print lines until an empty one; workers wait where this stops, so that no line may end it."""
+    while line := lines.recv(largest):
+        try:
+            record = pickle.loads(line)  # noqa: S301  (what a worker pickled)
+            for handler in handlers:
+                handler.handle(record)
+        except Exception:
+            traceback.print_exc()
+
+
+class _ThroughSocket(logging.handlers.QueueHandler):
+    """Has the process at a socket's other end print what this one logs."""
+
+    queue: Any  # the socket
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        while True:
+            try:
+                self.queue.send(pickle.dumps(record))
+                return
+            except OSError as error:
+                if error.errno != errno.EMSGSIZE or len(record.msg) <= _LEAST_CUT:
+                    raise
+            record.msg = record.message = f"{record.msg[: len(record.msg) // 2]} ..."
+
+
+def _start_worker(lines: Any) -> None:
+    global _thread
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches all: the process that the user started tells of it
-    logging.getLogger().handlers = [logging.handlers.QueueHandler(queue)]
+    logging.getLogger().handlers = [_ThroughSocket(lines)]
     progress.use_lines()
+    _thread = ThreadPoolExecutor(1, "nodes")
 
 
 def _run_node(name: str, unfinished_folder: Path | None) -> float:
+    """Have the worker's thread make one node, in the context that the run was started in; returns its seconds."""
+    assert _thread is not None  # noqa: S101  (a worker's)
+    return _thread.submit(contextvars.copy_context().run, _make_node, name, unfinished_folder).result()
+
+
+def _make_node(name: str, unfinished_folder: Path | None) -> float:
     """Load, run and save one node; returns the seconds that it took."""
     started = time.perf_counter()
     try:

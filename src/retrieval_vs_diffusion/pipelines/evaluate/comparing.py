@@ -61,17 +61,44 @@ def compare(
     originals_per_class: list[int],
     class_names: list[str],
     size_curve: pd.DataFrame | None = None,
+    judge_check: dict[str, Any] | None = None,
+    clip_check: dict[str, Any] | None = None,
     **rows: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """The leaderboard of all strategies whose results hold, the comparisons, the size curve, and it all in words."""
+    """The leaderboard of all strategies whose results hold, the comparisons, the size curve, and it all in words.
+
+    The summary says more than ``reach_verdict`` does: the ``yardstick`` of label agreement with its accuracy on
+    validation images, and in the sentence whether rows of one arm alone could be left out by it.
+    """
+    from retrieval_vs_diffusion.comparison.sentence import exclusion_sentence
+    from retrieval_vs_diffusion.comparison.standing import beside_yardsticks, unjudged_arms
     from retrieval_vs_diffusion.comparison.verdict import reach_verdict
 
+    yardstick = _yardstick(judge_check, clip_check)
+    right_on_val = {yardstick["agreement_by"]: yardstick["top1_on_val"]} if yardstick else {}
     there = [name for name in order if rows.get(f"results_of_{name}") is not None]
-    results = {name: rows[f"results_of_{name}"] for name in there}
+    results = {name: beside_yardsticks(rows[f"results_of_{name}"], right_on_val) for name in there}
     outcomes = {name: rows[f"outcomes_of_{name}"] for name in there}
     mean = sum(originals_per_class) / len(originals_per_class)  # of classes that differ in size, a share each
     originals = int(mean) if mean.is_integer() else round(mean, 1)
-    return reach_verdict(results, outcomes, size_curve, low_label_agreement, originals, len(class_names))
+    board, comparisons, curve, summary = reach_verdict(
+        results, outcomes, size_curve, low_label_agreement, originals, len(class_names)
+    )
+    left_out = {str(results[name]["arm"]) for name in summary["low_label_agreement"]}
+    one_sided = exclusion_sentence(summary["best"], left_out, unjudged_arms(results.values()))
+    sentence = f"{summary['sentence']} {one_sided}" if one_sided else summary["sentence"]
+    return board, comparisons, curve, {**summary, "sentence": sentence, "yardstick": yardstick}
+
+
+def _yardstick(judge_check: dict[str, Any] | None, clip_check: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What label agreement is measured by where true labels are not known, and how often that is right."""
+    for name, check, figure in (
+        ("judge", judge_check, "judge_top1_on_val"),
+        ("clip_zero_shot", clip_check, "clip_top1_on_val"),
+    ):
+        if check is not None:
+            return {"agreement_by": name, "top1_on_val": check[figure], "images": check["images"]}
+    return None
 
 
 def tabulate(

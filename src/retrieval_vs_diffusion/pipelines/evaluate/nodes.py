@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from retrieval_vs_diffusion.models.classifier import Classifier
     from retrieval_vs_diffusion.models.clip import Clip
     from retrieval_vs_diffusion.models.vector_index import Embeddings, VectorIndex
+    from retrieval_vs_diffusion.strategies.class_table import ClassTable
 
 
 def predict_test(
@@ -40,14 +41,28 @@ def measure_set(
     judge: Classifier | None = None,
     pool: ImageTable | None = None,
     index: VectorIndex | None = None,
+    class_table: ClassTable | None = None,
 ) -> dict[str, Any]:
-    """Measure what a draw's added images are worth: by class, against validation, themselves and the pool."""
+    """Measure what a draw's added images are worth: by class, against validation, themselves and the pool.
+
+    Args:
+        class_table: what prompts call the classes, where CLIP is asked which of them an image shows.
+    """
     from retrieval_vs_diffusion.comparison.set_quality import measure_set_quality
     from retrieval_vs_diffusion.models.device import choose_device
 
     device = choose_device(**compute)
     quality = measure_set_quality(
-        added, tuple(class_names), clip.to(device), val, near_duplicate_from, device, judge, pool, index
+        added,
+        tuple(class_names),
+        clip.to(device),
+        val,
+        near_duplicate_from,
+        device,
+        judge,
+        pool,
+        index,
+        _shown_names(class_names, class_table),
     )
     return {"draw": draw, **quality}
 
@@ -61,3 +76,27 @@ def check_judge(judge: Classifier, val: ImageTable, compute: dict[str, Any]) -> 
     pixels = squares_of(val, judge.image_size)
     probabilities = judge.probabilities(pixels, choose_device(**compute))
     return {"judge_top1_on_val": top_k_accuracy(probabilities, val.labels()), "images": len(val)}
+
+
+def check_clip(
+    class_table: ClassTable,
+    clip: Clip,
+    val: ImageTable,
+    embeddings: Embeddings,
+    class_names: list[str],
+    compute: dict[str, Any],
+) -> dict[str, float]:
+    """Zero-shot CLIP's accuracy on the target's validation images: it is the judge where there is no other."""
+    from retrieval_vs_diffusion.comparison.label_agreement import zero_shot_accuracy
+    from retrieval_vs_diffusion.models.device import choose_device
+
+    names = _shown_names(class_names, class_table)
+    right = zero_shot_accuracy(embeddings.in_memory(), val.labels(), names, clip.to(choose_device(**compute)))
+    return {"clip_top1_on_val": right, "images": len(val)}
+
+
+def _shown_names(class_names: list[str], class_table: ClassTable | None) -> tuple[str, ...]:
+    """What prompts call the classes, those that images are generated from and those that they are measured by."""
+    if class_table is None:
+        return tuple(class_names)
+    return tuple(class_table.fields_of(name)["name"] for name in class_names)

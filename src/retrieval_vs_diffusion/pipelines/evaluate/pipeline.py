@@ -12,6 +12,7 @@ from retrieval_vs_diffusion.pipelines.evaluate import comparing, nodes, repeatin
 from retrieval_vs_diffusion.pipelines.evaluate.report_settings import report_settings
 from retrieval_vs_diffusion.pipelines.index_build.pipeline import INDEX_CHECK
 from retrieval_vs_diffusion.pipelines.steps import refused_output
+from retrieval_vs_diffusion.strategies.class_table import ClassTable
 from retrieval_vs_diffusion.strategies.composition import Strategy
 from retrieval_vs_diffusion.study import Study
 from retrieval_vs_diffusion.variants import LEAK_COMPARISON, SIZE_CURVE, leak_comparison
@@ -104,14 +105,17 @@ def _measure_node(study: Study, strategy: Strategy, draw: str) -> Node:
         "near_duplicate_from": "params:near_duplicate_from",
         "compute": "params:compute",
     }
-    if study.parameters.judge.path is not None:
+    names: dict[str, ClassTable] = {}
+    if _has_judge(study):
         inputs["judge"] = "judge"
+    else:  # CLIP is asked by the names that images are generated from; the judge knows the target's own
+        names["class_table"] = study.class_table.only(("name",))
     if study.has_pool and any(
         step.kind == "generate" for step in strategy.steps
     ):  # what is generated may be copied from the pool
         inputs |= {"pool": "pool.images", "index": "pool.index"}
     return Node(
-        bound(nodes.measure_set, draw),
+        bound(nodes.measure_set, draw, **names),
         inputs=inputs,
         outputs=f"{strategy.name}.{draw}.set_quality",
         name=f"measure_set_{draw}",
@@ -132,6 +136,7 @@ def _comparison_nodes(study: Study) -> list[Node]:
                 "originals_per_class": "target.originals_per_class",
                 "class_names": "target.classes",
                 "size_curve": f"{SIZE_CURVE}.outcomes",
+                **_yardstick_check(study),
                 **results,
                 **outcomes,
             },
@@ -173,10 +178,28 @@ def _comparison_nodes(study: Study) -> list[Node]:
             "digest_results",
         )
     )
-    if study.parameters.judge.path is not None:
-        checked = {"judge": "judge", "val": "target.val", "compute": "params:compute"}
-        made.append(_comparison_node(nodes.check_judge, checked, "comparison.judge_check", "check_judge"))
-    return [*made, _report_node(study, results, outcomes)]
+    return [*made, _yardstick_node(study), _report_node(study, results, outcomes)]
+
+
+def _yardstick_check(study: Study) -> dict[str, str]:
+    """How often that is right by which label agreement is measured where true labels are not known."""
+    name = "judge_check" if _has_judge(study) else "clip_check"
+    return {name: f"comparison.{name}"}
+
+
+def _yardstick_node(study: Study) -> Node:
+    inputs = {"val": "target.val", "compute": "params:compute"}
+    if _has_judge(study):
+        return _comparison_node(
+            nodes.check_judge, {"judge": "judge", **inputs}, "comparison.judge_check", "check_judge"
+        )
+    inputs |= {"clip": "clip", "embeddings": "target.val_embeddings", "class_names": "target.classes"}
+    function = bound(nodes.check_clip, study.class_table.only(("name",)))
+    return _comparison_node(function, inputs, "comparison.clip_check", "check_clip").tag("gpu")
+
+
+def _has_judge(study: Study) -> bool:
+    return study.parameters.judge.path is not None
 
 
 def leaky_rows(study: Study) -> list[str]:
@@ -192,7 +215,7 @@ def _report_node(study: Study, results: dict[str, str], outcomes: dict[str, str]
         "class_names": "target.classes",
         **({"index_check": INDEX_CHECK} if study.has_pool else {}),
         "added_images": "added_images.table",
-        **({"judge_check": "comparison.judge_check"} if study.parameters.judge.path is not None else {}),
+        **({"judge_check": "comparison.judge_check"} if _has_judge(study) else {}),
         **results,
         **outcomes,
         **{f"examples_of_{name}": f"{name}.examples" for name in order},
