@@ -1,6 +1,8 @@
 import errno
 import os
 
+import pytest
+
 from retrieval_vs_diffusion.errors import UserError, did_you_mean, find_user_error
 
 
@@ -44,3 +46,15 @@ def test_a_file_that_may_not_be_written_is_named():
     assert str(find_user_error(error)) == (
         "/data/images: Permission denied; give this user the right to it, or another folder"
     )
+
+
+def test_a_path_that_is_too_long_is_named_in_one_line(tmp_path):
+    with pytest.raises(OSError, match="too long") as raised:
+        (tmp_path / ("x" * 300)).stat()
+    message = str(find_user_error(raised.value))
+    assert message.startswith(f"{tmp_path}/x"[:100])
+    assert message.endswith(
+        "xxx: File name too long; no name in a path has more than 255 bytes; give the path of a file or folder that is "
+        "there"
+    )
+    assert len(message) < 350

@@ -36,14 +36,16 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
 def find_user_error(error: BaseException | None) -> UserError | None:
     """The error of the user's among an error and what caused it: Kedro wraps what a dataset raises.
 
-    A disk without room is one too, whichever library tells of it, and so are one that may not be written to and a GPU
-    without memory.
+    A disk without room is one too, whichever library tells of it, and so are one that may not be written to, a path
+    that is too long and a GPU without memory.
     """
     while error is not None and not isinstance(error, UserError):
         if _NO_SPACE in str(error):
             return UserError(_no_space(error))
         if isinstance(error, OSError) and error.errno in _FORBIDDEN and error.filename:
             return UserError(f"{error.filename}: {error.strerror}; give this user the right to it, or another folder")
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            return UserError(f"{_shortened(error.filename)}: {error.strerror}; {_SHORT_ENOUGH}")
         if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which need not be loaded here
             said = " ".join(str(error).split())[:100]
             return UserError(f"the GPU is out of memory ({said}...): lower the batch size of this step, or device: cpu")
@@ -52,12 +54,18 @@ def find_user_error(error: BaseException | None) -> UserError | None:
 
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT}
+_SHORT_ENOUGH = "no name in a path has more than 255 bytes; give the path of a file or folder that is there"
 _NO_SPACE = "No space left on device"  # as the C library says it, through Python, Arrow and Rust
 
 
 def _no_space(error: BaseException) -> str:
     where = f", writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
     return f"there is no space left on the disk{where}: free some and run the same command again; what is done stays"
+
+
+def _shortened(path: object) -> str:
+    text = str(path or "a path")
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-50:]}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import struct
 from collections import Counter
 from pathlib import Path
@@ -85,9 +86,24 @@ def test_images_of_another_type_are_no_images(images, tmp_path):
         samples(Parquet(tmp_path))
 
 
-def test_a_probability_that_is_no_number_does_not_let_all_through(tmp_path):
-    parquet(tmp_path / "0.parquet", image=IMAGES, caption=list("abcd"), punsafe=["0.99"] * 4)
-    with pytest.raises(UserError, match=r"column punsafe holds string; it must hold numbers"):
+@pytest.mark.parametrize("text", ["0.99", b"0.99", "NSFW"])
+def test_a_probability_may_be_text(tmp_path, text):
+    parquet(tmp_path / "0.parquet", image=IMAGES, caption=list("abcd"), punsafe=[text] * 4)
+    found, _ = samples(Parquet(tmp_path))
+    assert {each.unsafe for each in found} == {1.0 if text == "NSFW" else 0.99}
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (["very"] * 4, 'punsafe is "very" in the row 0.parquet/0; a number from 0 to 1, or nothing, will do'),
+        ([[0.99]] * 4, "column punsafe holds list<element: double>; it must hold numbers"),
+    ],
+    ids=["text", "lists"],
+)
+def test_a_probability_that_is_no_number_does_not_let_all_through(tmp_path, values, says):
+    parquet(tmp_path / "0.parquet", image=IMAGES, caption=list("abcd"), punsafe=values)
+    with pytest.raises(UserError, match=re.escape(says)):
         samples(Parquet(tmp_path))
 
 
@@ -107,7 +123,7 @@ def test_keys_that_are_there_twice_or_not_at_all_are_counted(tmp_path):
 
 def test_two_pictures_of_one_name_are_one_sample(tmp_path):
     write(tmp_path / "00000", {"a.jpg": IMAGES[0], "a.png": IMAGES[1], "a.txt": "a", "b.jpg": IMAGES[2]})
-    stream = CaptionedImages(path=tmp_path).read()
+    stream = CaptionedImages(path=tmp_path, format="img2dataset_files").read()
     assert [(row["image_id"], row["caption"]) for row in stream] == [("00000/a", "a"), ("00000/b", "")]
     assert stream.ledger["left_out"] == {"a name twice in a shard": 1}
 

@@ -16,6 +16,10 @@ from retrieval_vs_diffusion.images.class_naming import class_name_of, class_name
         ("  tabby   cat ", "tabby cat"),
         ("1.5 litres", "1.5 litres"),
         ("3", "3"),
+        ("-1", "-1"),
+        ("-12_below", "-12 below"),
+        ("-dash-2", "dash 2"),
+        ("cafe\u0301", "caf\u00e9"),
         ("n01440764", "tench"),
         ("n15075141", "toilet paper"),
         ("n00000001", "n00000001"),  # none of ImageNet's 1,000
@@ -49,6 +53,9 @@ def test_names_are_in_the_order_of_labels():
         (["cat", ""], r'the label "" names no class; give its images a label'),
         (["cat", "__"], r'the label "__" names no class'),
         (["big_cat", "big-cat"], r'two classes of one name: "big-cat" and "big_cat" are both "big cat"; rename one'),
+        (["Cat", "cat"], r'two classes of one name: "Cat" and "cat" are both "cat"; rename one'),
+        (["stra\u00dfe", "STRASSE"], r'two classes of one name: "STRASSE" and "stra\u00dfe" are both'),
+        (["caf\u00e9", "cafe\u0301"], r'of one name: "cafe\\u0301" and "caf\\xe9" are both "caf\u00e9"; rename one'),
     ],
 )
 def test_labels_that_make_no_classes_are_refused(labels, message):

@@ -70,6 +70,16 @@ def test_grey_and_palette_images_become_rgb():
     assert np.array_equal(decode(saved(palette)), np.asarray(palette.convert("RGB")))
 
 
+@pytest.mark.parametrize(("largest", "is_read"), [(255, False), (1027, False), (1028, True)])
+def test_sixteen_bit_grey_that_would_be_black_is_refused(largest, is_read):
+    image = saved(Image.fromarray(np.array([[0, largest]], dtype=np.uint16)))
+    if is_read:
+        assert decode(image).max() == 4  # 1028 / 257, 1/64 of 256
+    else:
+        with pytest.raises(BrokenImageError, match=r"^too dark: 16-bit or float values that use less than 1/64"):
+            decode(image)
+
+
 def test_sixteen_bit_grey_keeps_its_shades():
     shades = np.array([[0, 64 * 257, 128 * 257, 255 * 257]], dtype=np.uint16)  # 257: 8-bit v is v * 257 in 16 bits
     assert decode(saved(Image.fromarray(shades)))[0, :, 0].tolist() == pytest.approx([0, 64, 128, 255], abs=1)

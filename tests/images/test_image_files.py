@@ -1,5 +1,7 @@
+import logging
 import os
 import zlib
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from PIL import Image
 
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.codec import BrokenImageError
-from retrieval_vs_diffusion.images.image_files import image_files, read_image
+from retrieval_vs_diffusion.images.image_files import Sidecars, image_files, read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 
@@ -40,6 +42,57 @@ def test_links_out_of_the_folder_and_round_in_circles_are_not_followed(tmp_path)
     assert found(tmp_path / "alias") == ["link_to_own.png", "own.png"]
 
 
+def test_what_is_left_out_is_told_once_by_kind(tmp_path, caplog):
+    (tmp_path / "in").mkdir()
+    for name in (
+        "a.JFIF",
+        "b.jpe",
+        "c.jfi",
+        "d.heic",
+        "e.HEIC",
+        "f.txt",
+        "g.avif",
+        "README",
+        ".h.heic",
+        f"i.{'x' * 20}",
+    ):
+        (tmp_path / "in" / name).write_bytes(b"")
+    (tmp_path / "outside.png").write_bytes(b"")
+    (tmp_path / "in/out.png").symlink_to("../outside.png")
+    (tmp_path / "in/dead.png").symlink_to("nowhere.png")
+    (tmp_path / "in/round.png").symlink_to("round.png")
+    (tmp_path / "in/folder").symlink_to(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        assert found(tmp_path / "in") == found(tmp_path / "in") == ["a.JFIF", "b.jpe", "c.jfi"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}/in: left out: 2 .heic, 1 .avif, 2 files without an ending, 2 links that lead to no file, 1 links "
+        "to folders, which are not followed, 1 links to files outside of this folder; copy them, or list them in a CSV"
+    ]
+    left_out = Counter()
+    within = image_files(tmp_path / "in", within=tmp_path, left_out=left_out)
+    assert [path.name for path in within] == ["a.JFIF", "b.jpe", "c.jfi", "out.png"]
+    assert left_out[".heic"] == 2
+    assert len(caplog.records) == 1  # who counts tells
+
+
+def test_endings_cannot_steer_the_terminal_nor_fill_it(tmp_path, caplog):
+    for ending in ("\x1b[31m", *"abcdefgh"):
+        (tmp_path / f"a.{ending}").write_bytes(b"")
+    with caplog.at_level(logging.WARNING):
+        assert found(tmp_path) == []
+    assert "\x1b" not in caplog.text
+    assert "and 3 kinds more" in caplog.text
+
+
+def test_what_lies_beside_is_found_in_any_letters(tmp_path):
+    for name in ("a.JPG", "a.TXT", "b.jpg", "b.txt", "b.TXT", "c.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    sidecars = Sidecars()
+    beside = [sidecars.of(tmp_path / name, ".txt").name for name in ("a.JPG", "b.jpg", "c.jpg")]
+    assert beside == ["a.TXT", "b.txt", "c.txt"]
+    assert Sidecars().of(tmp_path / "none/a.jpg", ".txt") == tmp_path / "none/a.txt"
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tiff", "a.webp"])
 def test_a_lossless_file_gives_its_pixels(tmp_path, name):
     Image.fromarray(PIXELS).save(tmp_path / name, **({"lossless": True} if name == "a.webp" else {}))
@@ -58,6 +111,37 @@ def test_other_colours_become_rgb_as_in_training(tmp_path, mode):
     assert np.array_equal(pixels, codec.decode(path.read_bytes()))
     if mode == "I;16":
         assert pixels[0, :, 0].tolist() == [0, 1, 1, 255]  # 257 / 257 = 1, 512 / 257 = 1.99, 65535 / 257 = 255
+
+
+FLOATS = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (
+            PIXELS[..., 0].astype(np.uint16),
+            "too dark: 16-bit or float values that use less than 1/64 of the range; conv",
+        ),
+        (FLOATS, "too dark"),
+        (FLOATS * np.nan, "too dark"),
+    ],
+)
+def test_values_that_would_become_black_are_refused(tmp_path, values, reason):
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    with pytest.raises(BrokenImageError, match=reason):
+        read_image(tmp_path / "a.tiff")
+
+
+def test_floats_from_0_to_255_are_levels(tmp_path):
+    Image.fromarray(FLOATS * 255).save(tmp_path / "a.tiff")
+    assert np.abs(read_image(tmp_path / "a.tiff")[..., 1] - FLOATS * 255).max() <= 1
+
+
+def test_what_is_black_in_8_bits_is_black(tmp_path):
+    for number, mode in enumerate(("L", "RGB", "1", "P")):
+        Image.new(mode, (8, 8)).save(tmp_path / f"{number}.png")
+        assert read_image(tmp_path / f"{number}.png").max() == 0
 
 
 def test_of_an_animation_the_first_picture_is_read(tmp_path):

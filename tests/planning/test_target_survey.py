@@ -11,7 +11,7 @@ from retrieval_vs_diffusion.images.readers.labelled_images import LabelledImages
 from retrieval_vs_diffusion.images.target import Target
 from retrieval_vs_diffusion.planning import target_listing
 from retrieval_vs_diffusion.planning.target_survey import PARTS, draw_classes, first_rows, survey_target
-from tests.images.made_collections import encoded, tree, write
+from tests.images.made_collections import encoded, tree, write, write_tar
 
 
 class Reader:
@@ -116,3 +116,19 @@ def test_a_stream_is_read_no_further():
         pytest.fail("read on")
 
     assert len(first_rows(ImageStream(rows()), 3)) == 3
+
+
+def test_a_caption_that_is_no_utf8_is_as_the_reader_has_it(tmp_path):
+    members = [
+        each
+        for n in range(12)
+        for each in (
+            (f"{n}.png", encoded(n)),
+            (f"{n}.cls", "ab"[n % 2]),
+            (f"{n}.json", b'{"caption": "\\ud800 a\\ndog"}'),
+        )
+    ]
+    write_tar(tmp_path / "0.tar", members)
+    reader = LabelledImages(path=tmp_path, val=1, test=1)
+    found = target_listing.read_listed(reader, target_listing.list_target(reader), [0, 1], {"val": 1})
+    assert found["val"].column("caption") == ["\\ud800 a dog"] * 2

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from retrieval_vs_diffusion.execution.files_below import files_below, lists_among
 from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
 PACKAGE = "retrieval_vs_diffusion"
@@ -62,9 +63,9 @@ def digest_of_path(path: Path) -> str | None:
 def digest_of_collection(paths: Iterable[Path]) -> str:
     """Hash of files and folders that a user brings, which may be terabytes.
 
-    Up to 256 MB all content counts. Of more, the names and sizes of all files do, and the beginnings and ends
-    of a thousand of them; dates do not, for a copy is the same collection. Of what lies in a store, sizes and
-    versions do.
+    Up to 256 MB all content counts. Of more, the names and sizes of all files do, the beginnings and ends of a
+    thousand of them, and all content of lists, in which another label may be as long as the one before; dates do not,
+    for a copy is the same collection. Of what lies in a store, sizes and versions do.
     """
     roots = list(enumerate(paths))
     remote = [(number, _remote_files(root)) for number, root in roots if isinstance(root, RemotePath)]
@@ -85,14 +86,17 @@ def _digest_of_local(roots: Sequence[tuple[int, Path]]) -> str:
     if sum(size for _, _, size in files) <= _LARGE and len(files) <= _MANY:
         return digest([(name, _digest_of_file(file)) for name, file, _ in files])
     looked_at = files[:: -(-len(files) // _LOOKED_AT)]
-    return digest([(name, size) for name, _, size in files], [_ends_of(file, size) for _, file, size in looked_at])
+    return digest(
+        [(name, size) for name, _, size in files],
+        [_ends_of(file, size) for _, file, size in looked_at],
+        [_digest_of_file(file) for file in lists_among(files, {root for _, root in roots}, _LARGE)],
+    )
 
 
 def _files_of(root: Path) -> list[Path]:
-    if root.is_file():
+    if os.path.isfile(root):  # false, and no error, for a name that is too long to be one
         return [root]
-    found = [Path(place, name) for place, _, names in os.walk(root) for name in names]
-    return sorted(file for file in found if file.is_file())
+    return sorted(file for file in files_below(root) if file.is_file())
 
 
 def _ends_of(path: Path, size: int) -> str:

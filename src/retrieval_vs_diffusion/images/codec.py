@@ -11,6 +11,8 @@ from PIL import Image
 # Above this many pixels lossless files cost far more bytes and time than they are worth;
 # quality 95 is visually lossless. Below it, PNG is smaller than a JPEG's header is harmful.
 LOSSLESS_UP_TO_PIXELS = 64 * 64
+_DARK = 4  # of 256 levels: 1/64 of the range
+TOO_DARK = "too dark: 16-bit or float values that use less than 1/64 of the range; convert them to 8 bits"
 
 
 class BrokenImageError(ValueError):
@@ -53,15 +55,32 @@ def decode_draft(data: bytes, short_side: int) -> tuple[UInt8[np.ndarray, "h w 3
     return _decoded(data, short_side)
 
 
+def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """Pixels of an opened image of any mode.
+
+    Raises:
+        BrokenImageError: if it has one channel of 16 bits or floats that would become black, as do 8 bits that were
+            saved as 16, and floats from 0 to 1: all such images would be copies of each other.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        if image.mode == "F":
+            grey = np.asarray(image.convert("L"))
+        else:  # 16 bits of grey, which a conversion would cut off at 255
+            grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
+        if grey.max() < _DARK:
+            raise BrokenImageError(TOO_DARK)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # which copies what is RGB already
+
+
 def _decoded(data: bytes, short_side: int | None) -> tuple[UInt8[np.ndarray, "h w 3"], tuple[int, int]]:
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
-            if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 255
-                grey = (np.asarray(image, dtype=np.uint32) // 257).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2), image.size
             size = image.size
             if short_side is not None and min(size) >= 2 * short_side:
                 image.draft(None, (short_side, short_side))  # leaves a PNG as it is
-            return np.asarray(image.convert("RGB")), size
+            return rgb(image), size
+    except BrokenImageError:
+        raise
     except Exception as error:  # decoders raise anything on bytes that were made to break them
         raise BrokenImageError(f"not a whole PNG or JPEG image ({len(data)} bytes): {error}") from error

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval_vs_diffusion.images.class_naming import class_names_of
+from retrieval_vs_diffusion.images.collections.plain_text import plain_caption
 from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.labelled_images import LabelledImages
@@ -75,7 +76,8 @@ def read_listed(
         part, label = wanted[sample.key]
         if len(rows[part][label]) == limits[part]:
             continue
-        row = tally.row(sample, reader.short_side, label=label, true_label=label, caption=sample.caption)
+        caption = plain_caption(sample.caption or "") or None
+        row = tally.row(sample, reader.short_side, label=label, true_label=label, caption=caption)
         if row is None or row["content_hash"] in seen:
             continue
         seen.add(row["content_hash"])

@@ -33,3 +33,12 @@ def test_where_none_is_needed_none_is_chosen():
 def test_what_cannot_be_told_is_refused(columns, fitting, message):
     with pytest.raises(UserError, match=message):
         CAPTION.choose(columns, "x", fitting)
+
+
+def test_a_usual_name_goes_before_a_preferred_type():
+    label = Wanted("label", None, ("label", "class"), needed=False)
+    assert label.choose(["label", "weather"], "x", preferred=["weather"]) == "label"
+    assert label.choose(["label", "class", "weather"], "x", preferred=["class", "weather"]) == "class"
+    assert label.choose(["breed", "weather"], "x", preferred=["weather"]) == "weather"
+    assert label.choose(["breed", "weather"], "x", preferred=["breed", "weather"]) is None
+    assert label.choose(["label", "class"], "x", preferred=["label", "class"]) is None

@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.execution.digest import digest_of_collection
 from retrieval_vs_diffusion.images.formats.captions_csv import CaptionsCsv
 from tests.images.made_collections import write
 
@@ -17,7 +18,7 @@ def test_usual_columns_are_known(tmp_path, header):
         ("a/1.jpg", "a dog, on grass", tmp_path / "a/1.jpg"),
         ("2.jpg", None, tmp_path / "2.jpg"),
     ]
-    assert CaptionsCsv(tmp_path).reads == (tmp_path,)
+    assert CaptionsCsv(tmp_path).reads == (tmp_path / "captions.csv", tmp_path / "2.jpg", tmp_path / "a")
     assert [entry.image for entry in CaptionsCsv(tmp_path).entries()] == [None, None]
 
 
@@ -43,3 +44,29 @@ def test_a_missing_caption_column_lists_the_columns(tmp_path):
         list(CaptionsCsv(tmp_path).samples())
     with pytest.raises(UserError, match=r'no column "says" \(caption_column\)'):
         list(CaptionsCsv(tmp_path, caption_column="says").samples())
+
+
+def test_what_it_reads_is_the_csv_and_where_the_images_are(tmp_path):
+    images, folder = tmp_path / "images", tmp_path / "lists"
+    write(folder, {"pool.csv": f"path,caption\n{images}/a.png,a\n{images}/deep/b.png,b\nx/y/c.png,c\n"})
+    assert CaptionsCsv(folder).reads == (folder / "pool.csv", images, folder / "x")
+    write(folder, {"pool.csv": "path,caption\n../a.png,a\n"})
+    assert CaptionsCsv(folder).reads == (folder / "pool.csv",)
+
+
+def test_images_that_are_listed_by_absolute_paths_count_in_the_fingerprint(tmp_path):
+    images = write(tmp_path / "images", {"a.png": b"one"})
+    write(tmp_path / "lists", {"pool.csv": f"path,caption\n{images}/a.png,a\n"})
+    before = digest_of_collection(CaptionsCsv(tmp_path / "lists").reads)
+    write(images, {"a.png": b"two"})
+    assert digest_of_collection(CaptionsCsv(tmp_path / "lists").reads) != before
+
+
+def test_what_it_says_of_unsafe_images_is_known(tmp_path):
+    lines = ["a.png,a,0.99,0,UNLIKELY", "b.png,b,,0.9,NSFW", "c.png,c, nan ,,", "d.png,d,0.1,0.2,UNSURE"]
+    write(tmp_path, {"c.csv": "file,text,PUNSAFE,pwatermark,NSFW\n" + "\n".join(lines)})
+    samples = list(CaptionsCsv(tmp_path).samples())
+    assert [(s.unsafe, s.watermark) for s in samples] == [(0.99, 0), (1, 0.9), (None, None), (0.1, 0.2)]
+    write(tmp_path, {"c.csv": "file,text,punsafe\na.png,a,0.1\nb.png,b,very\n"})
+    with pytest.raises(UserError, match=r'c\.csv: line 3 has the punsafe "very"; a number from 0 to 1, or nothing'):
+        list(CaptionsCsv(tmp_path).samples())

@@ -42,6 +42,49 @@ def test_a_class_may_be_called_test_where_nothing_is_called_train(tmp_path):
     assert listed(tmp_path) == {"cat/0.png": ("cat", None), "test/0.png": ("test", None)}
 
 
+@pytest.mark.parametrize("images", [0, 1])
+def test_a_class_may_be_called_train(tmp_path, images):
+    write(tree(tmp_path, 1, classes=("bus", "car")), {"train/0.png" if images else "train/notes.txt": encoded(5)})
+    expected = {"bus/0.png": ("bus", None), "car/0.png": ("car", None), "train/0.png": ("train", None)}
+    assert listed(tmp_path) == dict(list(expected.items())[: 2 + images])
+
+
+@pytest.mark.parametrize("train", [("train/steam", "train/diesel"), ("train", "test")])
+def test_whether_train_is_a_class_is_asked_where_it_cannot_be_told(tmp_path, train):
+    tree(tmp_path, 1, classes=("bus", "car", *train))
+    with pytest.raises(
+        UserError, match=r"is train a class or a part\? Beside it bus, car hold images; call the folder"
+    ):
+        listed(tmp_path)
+
+
+def test_a_lone_train_of_classes_is_a_part(tmp_path):
+    write(tree(tmp_path, train=1), {"notes/deeper/x.png": encoded(8)})
+    assert listed(tmp_path) == {"train/cat/0.png": ("cat", "train"), "train/dog/0.png": ("dog", "train")}
+
+
+def test_what_is_left_out_of_all_classes_is_told_once(tmp_path, caplog):
+    tree(tmp_path, 1)
+    write(tmp_path, {"cat/a.HEIC": b"", "dog/b.heic": b"", "dog/c.txt": "", "dog/d.jfif": encoded(9, "JPEG")})
+    (tmp_path / "dog/link.png").symlink_to("/etc/hostname")
+    (tmp_path / "dog/sibling.png").symlink_to("../cat/0.png")
+    with caplog.at_level(logging.WARNING):
+        assert {"dog/d.jfif", "dog/sibling.png"} < listed(tmp_path).keys()
+        list(ClassFolders(tmp_path).samples())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: left out: 2 .heic, 1 links to files outside of this folder; copy them, or list them in a CSV"
+    ]
+
+
+def test_links_out_alone_are_refused_with_what_would_do(tmp_path):
+    tree(tmp_path / "blobs", 1)
+    for name in ("cat", "dog"):
+        (tmp_path / "snapshot" / name).mkdir(parents=True)
+        (tmp_path / "snapshot" / name / "0.png").symlink_to(tmp_path / "blobs" / name / "0.png")
+    with pytest.raises(UserError, match=r"found no image in its folders; left out: 2 links to files outside of this"):
+        listed(tmp_path / "snapshot")
+
+
 def test_what_lies_beside_is_told_in_one_warning(tmp_path, caplog):
     tree(tmp_path, classes=("cat",), train=1, test=1)
     write(tmp_path, {"readme.md": "", "train/loose.png": encoded(9), "notes/x.png": encoded(8), ".hidden": ""})

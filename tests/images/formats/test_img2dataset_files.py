@@ -5,6 +5,7 @@ import pytest
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.formats.img2dataset_files import Img2datasetFiles
+from retrieval_vs_diffusion.images.image_files import LINKS_OUT
 from tests.images.made_collections import encoded, write
 
 
@@ -35,11 +36,28 @@ def test_what_stands_beside_an_image_describes_it(tmp_path):
     ]
     assert (samples[0].unsafe, samples[0].watermark, samples[1].unsafe) == (0.9, 0.1, None)
     assert samples[0].image == tmp_path / "00000/000000000.jpg"
-    assert faults == {"unreadable .json": 1, "not downloaded": 1}
+    assert faults == {"unreadable .json": 1, "not downloaded": 1, "beside the numbered folders": 1}
     (labelled,) = Img2datasetFiles(tmp_path, label_key="label").samples({"00000/000000000"})
     assert labelled.label == "cat"
     assert [(e.key, e.image) for e in Img2datasetFiles(tmp_path).entries()] == [(s.key, None) for s in samples]
     assert Img2datasetFiles(tmp_path).reads == (tmp_path,)
+
+
+def test_endings_in_any_letters_are_read(tmp_path):
+    write(tmp_path, {"00000/a.JPG": encoded(0), "00000/a.TXT": "a dog", "00000/a.Json": json.dumps({"punsafe": 0.9})})
+    write(tmp_path, {"00000/b.jpg": encoded(1), "00000/b.TXT": "old", "00000/b.txt": "a cat"})
+    read = [(sample.caption, sample.unsafe) for sample in Img2datasetFiles(tmp_path).samples()]
+    assert read == [("a dog", 0.9), ("a cat", None)]
+
+
+def test_what_is_no_image_is_counted(tmp_path):
+    write(tmp_path, {"00000/a.jpg": encoded(0), "00000/b.heic": b"", "x.jpg": encoded(1), "more/y.jpg": encoded(2)})
+    (tmp_path / "00000/c.jpg").symlink_to("../x.jpg")  # inside of the collection
+    (tmp_path / "00000/d.jpg").symlink_to("/etc/hostname")
+    faults = Counter()
+    keys = [sample.key for sample in Img2datasetFiles(tmp_path).samples(None, faults)]
+    assert keys == ["00000/a", "00000/c"]
+    assert faults == {".heic": 1, LINKS_OUT: 1, "beside the numbered folders": 2}
 
 
 def test_a_folder_without_numbered_folders_is_refused(tmp_path):

@@ -154,3 +154,32 @@ def test_what_is_no_table_is_refused(tmp_path):
     refused(tmp_path, r"a.parquet: is no whole Parquet or Arrow file \(.*\); bring it again")
     write(tmp_path, {"a.parquet": whole[:20] + bytes(200) + whole[220:]})
     refused(tmp_path, r"a.parquet: is no whole Parquet or Arrow file")
+
+
+def test_a_column_that_is_called_label_goes_before_one_of_named_numbers(tmp_path):
+    features = {"image": {"_type": "Image"}, "weather": {"_type": "ClassLabel", "names": ["sun", "rain"]}}
+    path = write_parquet(tmp_path / "a.parquet", {"image": IMAGES[:2], "label": ["cat", "dog"], "weather": [0, 1]})
+    table = pq.read_table(path).replace_schema_metadata(hugging_face_metadata(**features))
+    pq.write_table(table, path)
+    assert [s.label for s in Parquet(path, needs="label").samples()] == ["cat", "dog"]
+    pq.write_table(table.drop_columns(["label"]), path)
+    assert [s.label for s in Parquet(path, needs="label").samples()] == ["sun", "rain"]
+
+
+def test_a_negative_number_is_no_label(tmp_path):
+    path = write_parquet(tmp_path / "a.parquet", {"image": IMAGES[:3], "label": [-1, 1, 0]})
+    assert [s.label for s in Parquet(path).samples()] == [None, "1", "0"]
+
+
+def test_probabilities_as_text_are_read_and_other_text_is_refused(tmp_path):
+    columns = {"image": IMAGES[:3], "caption": list("abc")}
+    path = write_parquet(
+        tmp_path / "a.parquet", {**columns, "pUnsafe": ["0.5", None, "0"], "NSFW": [None, "NSFW", "x"]}
+    )
+    assert [s.unsafe for s in Parquet(path).samples()] == [0.5, 1.0, 0.0]
+    write_parquet(path, {**columns, "punsafe": ["0.5", "0.1", "often"]})
+    with pytest.raises(UserError, match=r'punsafe is "often" in the row a.parquet/2; a number from 0 to 1, or nothing'):
+        list(Parquet(path).samples())
+    write_parquet(path, {**columns, "NSFW": [[0.5], [0.1], [0.2]]})
+    with pytest.raises(UserError, match=r"column NSFW holds list<.*; it must hold numbers"):
+        list(Parquet(path).samples())

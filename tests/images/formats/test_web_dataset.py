@@ -97,6 +97,15 @@ def test_what_could_harm_is_refused_and_counted(tmp_path, monkeypatch):
     assert faults == {"a link or no regular file": 3, "a name that climbs out": 3, "too large a file": 2}
 
 
+def test_shards_in_any_letters_are_read_and_names_with_dots_are_counted(tmp_path):
+    dotted = [(f"cat.{number}.JPG", encoded(number)) for number in range(4)]
+    write_tar(tmp_path / "A.TAR", [*dotted, ("cat.txt", "a cat"), ("cat.seg.npy", b""), ("ok.jpe", encoded(9))])
+    write_tar(tmp_path / "b.tar", [("ok.jpg", encoded(8))])
+    samples, faults = read(tmp_path)
+    assert [sample.key for sample in samples] == ["A/ok", "b/ok"]
+    assert faults == {"a name with dots": 4, "without an image": 1}
+
+
 def test_a_name_twice_counts_once(tmp_path):
     images = [encoded(seed) for seed in range(6)]
     names = ["a.jpg", "a.png", "b.jpg", "b.txt", "a.jpg", "b.jpg"]

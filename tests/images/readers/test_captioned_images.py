@@ -7,6 +7,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images import codec
 from retrieval_vs_diffusion.images.image_table import ImageTable
 from retrieval_vs_diffusion.images.readers.captioned_images import CaptionedImages
+from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import build_part
 from tests.images.made_collections import encoded, tree, write, write_parquet, write_tar
 
@@ -124,3 +125,57 @@ def test_it_is_a_part():
     assert built.classes == ("a", "b")
     with pytest.raises(UserError, match=r"pool.reader.at_most.*: found 0; .* greater than or equal to 1"):
         build_part("retrieval_vs_diffusion.images.readers", {**fields, "at_most": 0}, "pool.reader")
+
+
+def test_what_calls_images_unsafe_in_other_words_leaves_them_out_too(tmp_path):
+    said = [{"NSFW": "NSFW"}, {"punsafe": "0.99"}, {"PUNSAFE": 0.99}, {"pwatermark": "0.9"}, {"NSFW": "UNLIKELY"}, {}]
+    members = [
+        each for n, about in enumerate(said) for each in ((f"{n}.png", encoded(n)), (f"{n}.json", {**about, "a": 1}))
+    ]
+    write_tar(tmp_path / "tar/0.tar", [*members, ("6.png", encoded(6)), ("6.json", {"punsafe": "very"})])
+    pool = table_of(CaptionedImages(tmp_path / "tar", unsafe_below=0.5, watermark_below=0.8))
+    assert pool.column("image_id") == ["0/4", "0/5", "0/6"]
+    assert (pool.ledger["unsafe"], pool.ledger["watermarked"]) == (3, 1)
+    assert pool.ledger["left_out"] == {"unreadable punsafe": 1}
+    images = [encoded(n) for n in range(3)]
+    columns = {"image": images, "caption": list("abc"), "NSFW": ["UNLIKELY", "nsfw", None], "Punsafe": ["0.1", "", "1"]}
+    write_parquet(tmp_path / "table/a.parquet", columns)
+    assert table_of(CaptionedImages(tmp_path / "table", unsafe_below=0.5)).column("caption") == ["a"]
+
+
+@pytest.mark.parametrize("limits", [{"unsafe_below": 0.5}, {"watermark_below": 1.0}])
+def test_where_what_is_unsafe_is_told_too_late_nothing_is_used(tmp_path, monkeypatch, limits):
+    from retrieval_vs_diffusion.images.collections.sidecars import APART
+
+    class Late:
+        reads = ()
+
+        def entries(self):
+            yield from ()
+
+        def samples(self, only=None, faults=None):
+            yield Sample("a", encoded(0))
+            faults[APART[".json"]] += 1
+            yield Sample("b", encoded(1))
+
+    monkeypatch.setattr(CaptionedImages, "_collection", lambda _: Late())
+    message = r"files \.json in tars of .* are not beside their images, .*pack the tars in the order of names"
+    with pytest.raises(UserError, match=message):
+        table_of(CaptionedImages(write(tmp_path, {"a.png": b""}), **limits))
+    assert len(table_of(CaptionedImages(tmp_path))) == 2
+
+
+def test_a_label_that_is_not_told_is_no_class(tmp_path):
+    write_parquet(
+        tmp_path / "a.parquet", {"image": [encoded(n) for n in range(3)], "label": [-1, 1, 0], "text": ["x"] * 3}
+    )
+    assert table_of(CaptionedImages(tmp_path, classes=("0", "1"))).column("true_label") == [None, 1, 0]
+    write_tar(tmp_path / "tar/0.tar", [("a.png", encoded(0)), ("a.cls", "-1"), ("b.png", encoded(1)), ("b.cls", "1")])
+    assert table_of(CaptionedImages(tmp_path / "tar", classes=("0", "1"))).column("true_label") == [None, 1]
+
+
+def test_a_class_is_known_in_another_spelling(tmp_path):
+    write(tmp_path, {"c.csv": "file,text,label\na.png,a,CAFE\u0301\nb.png,b,tea_House\n"})
+    write(tmp_path, {"a.png": encoded(0), "b.png": encoded(1)})
+    pool = table_of(CaptionedImages(tmp_path, classes=("tea house", "caf\u00e9")))
+    assert pool.column("true_label") == [1, 0]

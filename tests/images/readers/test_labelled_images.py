@@ -67,7 +67,7 @@ def test_large_images_are_shrunk(tmp_path):
 def test_no_picture_stands_in_two_parts(tmp_path, caplog):
     tree(tmp_path, classes=("cat", "dog"), train=4, val=2, test=2)
     copied = (tmp_path / "test/cat/0.png").read_bytes()
-    write(tmp_path, {"train/cat/copy.png": copied, "train/dog/copy.png": copied, "val/cat/copy.png": copied})
+    write(tmp_path, {"train/cat/copy.png": copied, "train/cat/copy2.png": copied, "val/cat/copy.png": copied})
     write(tmp_path, {"train/cat/9.png": (tmp_path / "train/cat/3.png").read_bytes()})
     Image.open(tmp_path / "test/cat/0.png").save(tmp_path / "train/dog/same_pixels.bmp")
     with caplog.at_level(logging.WARNING):
@@ -79,6 +79,10 @@ def test_no_picture_stands_in_two_parts(tmp_path, caplog):
     assert len(set(hashes)) == len(hashes) == 16
     assert "part val: left out as exact copies of images: 1 of test" in caplog.text
     assert "part train: left out as exact copies of images: 3 of test, 1 of train" in caplog.text
+    assert (  # of other bytes, so that it is found when the test image is written
+        "part train: 1 of these copies have another label than the image that stays; look which is right: "
+        "'train/dog/same_pixels.bmp' ('dog') is 'test/cat/0.png' ('cat') of test"
+    ) in caplog.text
 
 
 def test_broken_images_are_counted_and_told(tmp_path, caplog):

@@ -32,13 +32,21 @@ class Wanted:
     names: Sequence[str]
     needed: bool = True
 
-    def choose(self, columns: Sequence[str], place: str | Path, fitting: Iterable[str] | None = None) -> str | None:
+    def choose(
+        self,
+        columns: Sequence[str],
+        place: str | Path,
+        fitting: Iterable[str] | None = None,
+        preferred: Sequence[str] = (),
+    ) -> str | None:
         """The column, or None where there is none and none is needed.
 
         Args:
             columns: all that there are.
             place: the file or collection, for messages.
             fitting: those whose type fits; by default all fit where the name does, and none by type alone.
+            preferred: those whose type speaks for them: of several that are called so they go first, and the only one
+                will do where none is called so.
 
         Raises:
             UserError: if the named column is not there, or one is needed and none or several could be meant.
@@ -49,7 +57,9 @@ class Wanted:
             raise UserError(f'{place}: there is no column "{self.named}" ({self._setting}); {_listed(columns)}')
         by_type = list(columns if fitting is None else fitting)
         by_name = [column for column in by_type if column.lower() in self.names]
-        candidates = by_name or (by_type if fitting is not None else [])
+        if len(by_name) > 1:
+            by_name = [column for column in by_name if column in preferred] or by_name
+        candidates = by_name or (by_type if fitting is not None else list(preferred))
         if len(candidates) == 1:
             return candidates[0]
         if not self.needed:

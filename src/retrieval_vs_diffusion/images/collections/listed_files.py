@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from retrieval_vs_diffusion.errors import UserError
+from retrieval_vs_diffusion.images.collections.columns import CAPTION_NAMES, LABEL_NAMES, PATH_NAMES
 from retrieval_vs_diffusion.remote.address import is_remote
 from retrieval_vs_diffusion.remote.remote_path import RemotePath
 
+ENDINGS = (".csv", ".tsv")
+_HEADERS_READ = 20  # lists; more are none of one collection
 _LONGEST_LINE = 32_000_000  # characters
 # By default a cell has 131,072 at most, and one caption that is longer would cost the whole list. For all of the
 # process, as the module has it.
@@ -108,16 +111,42 @@ def _lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
+def holds_predictions(path: Path) -> bool:
+    """Whether a list is what ``kedro classify`` writes: classes with probabilities, which must not become labels."""
+    try:
+        columns = {column.lower() for column in ListedFiles(path).columns}
+    except UserError:
+        return False
+    return "probability" in columns and _is_list_of(columns, LABEL_NAMES) and not columns & set(CAPTION_NAMES)
+
+
+def lists_labels(path: Path) -> bool:
+    """Whether a list names images and their labels, and does not hold predictions."""
+    try:
+        columns = {column.lower() for column in ListedFiles(path).columns}
+    except UserError:  # whoever reads it says why
+        return False
+    return _is_list_of(columns, LABEL_NAMES) and not holds_predictions(path)
+
+
+def _is_list_of(columns: Set[str], names: Sequence[str]) -> bool:
+    return bool(columns & set(PATH_NAMES)) and bool(columns & set(names))
+
+
 def only_list_in(path: Path) -> Path:
-    """The CSV or TSV itself, or the only one of a folder.
+    """The CSV or TSV itself, or the only one of a folder that does not hold predictions.
 
     Raises:
         UserError: if there is none, or there are several.
     """
     if path.is_file():
         return path
-    found = sorted(file for ending in ("*.csv", "*.tsv") for file in path.glob(ending) if not file.name.startswith("."))
-    if len(found) == 1:
-        return found[0]
-    listed = f"found {', '.join(file.name for file in found[:5])}" if found else "found none"
+    inside = path.iterdir() if path.is_dir() else ()
+    found = sorted(file for file in inside if file.suffix.lower() in ENDINGS and file.name[0] != ".")
+    lists = [file for file in found if not holds_predictions(file)] if len(found) <= _HEADERS_READ else found
+    if len(lists) == 1:
+        return lists[0]
+    listed = f"found {', '.join(file.name for file in lists[:5])}" if lists else "found none"
+    if not lists and found:
+        listed += f" but predictions of a classifier ({found[0].name})"
     raise UserError(f"{path}: one CSV or TSV is needed here, {listed}; give the path of the file itself")

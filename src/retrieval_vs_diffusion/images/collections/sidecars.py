@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from retrieval_vs_diffusion.images.collections.marks import Marks
 from retrieval_vs_diffusion.images.sample import Sample
 
 SIDECARS = (".txt", ".json", ".cls")
 LARGEST_SIDECAR = 1_000_000  # bytes
 TWICE = "a name twice in a shard"
 NOT_DOWNLOADED = "not downloaded"
+_APART = "not beside its image in the tar"
+APART = {ending: f"{ending} {_APART}" for ending in SIDECARS}  # what it says is not known of the image
+_NOT_TOLD = re.compile(r"\s*-\d+\s*")  # as a label
 
 
 def described(
@@ -34,25 +38,19 @@ def described(
         return None
     label = about.get(label_key) if label_key else _text(texts.get(".cls"))
     caption = _text(texts.get(".txt")) or about.get("caption")
+
+    def count_unreadable(name: str, _: Any) -> None:
+        faults[f"unreadable {name.lower()}"] += 1
+
+    unsafe, watermark = Marks.found_in(about).probabilities(about, count_unreadable)
     return Sample(
         key=key,
         label=_label(label),
         caption=caption if isinstance(caption, str) else None,
         source=about["url"] if isinstance(about.get("url"), str) else source,
-        unsafe=probability(about.get("punsafe")),
-        watermark=probability(about.get("pwatermark")),
+        unsafe=unsafe,
+        watermark=watermark,
     )
-
-
-def probability(value: Any) -> float | None:
-    """A number as a probability; None for what is none, as for not a number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # JSON's whole numbers have no end
-        number = math.inf if value > 0 else -math.inf
-    return None if math.isnan(number) else number
 
 
 def _parsed(data: bytes | None, faults: Counter[str]) -> dict[str, Any]:
@@ -73,4 +71,7 @@ def _text(data: bytes | None) -> str | None:
 
 
 def _label(value: Any) -> str | None:
-    return None if value is None or isinstance(value, dict | list | float) else str(value).strip() or None
+    """A label as text; None for nothing, and for a negative number, which says that it is not told."""
+    if value is None or isinstance(value, dict | list | float) or _NOT_TOLD.fullmatch(str(value)):
+        return None
+    return str(value).strip() or None

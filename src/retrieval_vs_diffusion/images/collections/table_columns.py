@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
 
@@ -18,9 +18,9 @@ from retrieval_vs_diffusion.images.collections.columns import (
     SPLIT_NAMES,
     Wanted,
 )
+from retrieval_vs_diffusion.images.collections.marks import Marks
 from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
 from retrieval_vs_diffusion.images.collections.record_batches import class_names_in, hugging_face_features
-from retrieval_vs_diffusion.images.collections.sidecars import probability
 from retrieval_vs_diffusion.images.sample import Sample
 
 Needs = Literal["label", "caption"] | None  # which column there must be, besides that of images
@@ -39,8 +39,7 @@ class TableColumns:
     caption: str | None = None
     split: str | None = None
     url: str | None = None
-    unsafe: str | None = None
-    watermark: str | None = None
+    marks: Marks = field(default_factory=Marks)
     class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
@@ -71,14 +70,13 @@ class TableColumns:
         chosen_image = Wanted("image", image, IMAGE_NAMES).choose(columns, place, images)
         if chosen_image is None:
             raise UserError(f"{place}: found no column of images")
-        lower = {name.lower(): name for name in columns}
-        for name in ("punsafe", "pwatermark"):
-            kind = schema.field(lower[name]).type if name in lower else pa.null()
-            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-                # Passed over, it would let all through.
-                raise UserError(f"{place}: column {lower[name]} holds {kind}; it must hold numbers")
+        marks = Marks.found_in(columns)
+        for name in marks.names:
+            if not _may_be_probability(schema.field(name).type):  # passed over, it would let all through
+                raise UserError(f"{place}: column {name} holds {schema.field(name).type}; it must hold numbers")
         chosen = {
-            "label": Wanted("label", label, LABEL_NAMES, needs == "label").choose(columns, place, labels or None),
+            # A column that is called so goes before one that only has names for its numbers: that may be anything.
+            "label": Wanted("label", label, LABEL_NAMES, needs == "label").choose(columns, place, preferred=labels),
             "caption": Wanted("caption", caption, CAPTION_NAMES, needs == "caption").choose(columns, place),
             # A pool is not split, and its column may say anything.
             "split": None
@@ -89,16 +87,15 @@ class TableColumns:
         return cls(
             image=chosen_image,
             **chosen,
-            url=lower.get("url"),
-            unsafe=lower.get("punsafe"),
-            watermark=lower.get("pwatermark"),
+            url={name.lower(): name for name in columns}.get("url"),
+            marks=marks,
             class_names={name: found for name, found in names.items() if found},
         )
 
     @property
     def described(self) -> list[str]:
         """All but that of images, each once."""
-        others = (self.label, self.caption, self.split, self.url, self.unsafe, self.watermark)
+        others = (self.label, self.caption, self.split, self.url, *self.marks.names)
         return list(dict.fromkeys(name for name in others if name))
 
     @property
@@ -120,8 +117,14 @@ class TableColumns:
                 a table from anywhere must not bring pictures of this machine into a pool.
 
         Raises:
-            UserError: if the split column names no part.
+            UserError: if the split column names no part, or text that is to be a probability is none.
         """
+
+        def refuse(name: str, value: Any) -> NoReturn:
+            raise UserError(
+                f'{place}: {name} is "{str(value)[:100]}" in the row {key}; a number from 0 to 1, or nothing, will do'
+            )
+
         if self.split is not None:
             written = self._named(self.split, row[self.split])
             part = part_named(written or "")
@@ -129,24 +132,27 @@ class TableColumns:
                 raise UserError(
                     f'{place}: {self.split} is "{written}" in the row {key}; one of {", ".join(PARTS)} will do'
                 )
+        unsafe, watermark = self.marks.probabilities(row, refuse)
         without = Sample(
             key=key,
             label=self._named(self.label, row[self.label]) if self.label else None,
             part=part,
             caption=_caption(row[self.caption]) if self.caption else None,
             source=row[self.url] if self.url and isinstance(row[self.url], str) else None,
-            unsafe=probability(row[self.unsafe]) if self.unsafe else None,
-            watermark=probability(row[self.watermark]) if self.watermark else None,
+            unsafe=unsafe,
+            watermark=watermark,
         )
         return replace(without, image=_image(row[self.image], folders)) if self.image in row else without
 
     def _named(self, column: str, value: Any) -> str | None:
-        """A label as text; None for a number without a name, as -1 for "not told", and for nothing."""
+        """A label as text; None for nothing, a negative number ("not told"), and one beyond the names of numbers."""
         if isinstance(value, float) and value.is_integer():  # integers beside empty cells
             value = int(value)
+        if isinstance(value, int) and value < 0:
+            return None
         names = self.class_names.get(column)
         if names is not None and isinstance(value, int):
-            return names[value] if 0 <= value < len(names) else None
+            return names[value] if value < len(names) else None
         return str(value).strip() or None if isinstance(value, int | str) else None
 
 
@@ -156,6 +162,12 @@ def holds_images(kind: pa.DataType) -> bool:
         fields = {kind.field(number).name: kind.field(number).type for number in range(kind.num_fields)}
         return "bytes" in fields and _is_bytes(fields["bytes"])
     return _is_bytes(kind)
+
+
+def _may_be_probability(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    checks = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_null, pa.types.is_string)
+    return any(check(kind) for check in (*checks, pa.types.is_large_string, pa.types.is_string_view)) or _is_bytes(kind)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

@@ -6,9 +6,13 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
+from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.columns import CAPTION_NAMES, LABEL_NAMES, PATH_NAMES, Wanted
 from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles, only_list_in
+from retrieval_vs_diffusion.images.collections.listed_places import places_read
+from retrieval_vs_diffusion.images.collections.marks import Marks
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 
@@ -16,6 +20,8 @@ from retrieval_vs_diffusion.parts import part
 @part
 class CaptionsCsv:
     """A CSV (or TSV) with a line for each image; of an image with several lines the first counts.
+
+    Columns ``punsafe``, ``NSFW`` and ``pwatermark`` say of an image what they say in img2dataset's files.
 
     Args:
         path: the CSV, or the folder whose only CSV it is. Paths count from its folder.
@@ -31,14 +37,18 @@ class CaptionsCsv:
 
     @property
     def reads(self) -> tuple[Path, ...]:
-        """The folder with the CSV and the images."""
-        return (only_list_in(self.path).parent,)
+        """The CSV, and the folders or files beside it, or elsewhere, where the images are."""
+        listed = only_list_in(self.path)
+        try:
+            return places_read(listed, (entry.key for entry in self.entries()))
+        except UserError:  # whoever reads it says what is wrong with it
+            return (listed,)
 
     def entries(self) -> Iterator[Sample]:
         """Key (the path as it is listed), caption and label of each image.
 
         Raises:
-            UserError: if columns are missing.
+            UserError: if columns are missing, or what is to be a probability is none.
         """
         for sample in self.samples():
             yield replace(sample, image=None)
@@ -50,7 +60,14 @@ class CaptionsCsv:
         image = Wanted("image", self.image_column, PATH_NAMES).choose(columns, table.path) or ""
         caption = Wanted("caption", self.caption_column, CAPTION_NAMES).choose(columns, table.path) or ""
         label = Wanted("label", self.label_column, LABEL_NAMES, needed=False).choose(columns, table.path)
+        marks = Marks.found_in(columns)
         seen: set[str] = set()
+
+        def refuse(name: str, value: str) -> NoReturn:
+            raise UserError(
+                f'{table.path}: line {line} has the {name} "{value}"; a number from 0 to 1, or nothing, will do'
+            )
+
         for line, row in table.rows():
             key, file = table.file_of(line, row, image)
             if key in seen:
@@ -60,4 +77,13 @@ class CaptionsCsv:
             seen.add(key)
             if only is None or key in only:
                 written = row[label].strip() or None if label else None
-                yield Sample(key=key, image=file, label=written, caption=row[caption].strip() or None, source=str(file))
+                unsafe, watermark = marks.probabilities(row, refuse)
+                yield Sample(
+                    key=key,
+                    image=file,
+                    label=written,
+                    caption=row[caption].strip() or None,
+                    source=str(file),
+                    unsafe=unsafe,
+                    watermark=watermark,
+                )

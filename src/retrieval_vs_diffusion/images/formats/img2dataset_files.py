@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, TWICE, described
-from retrieval_vs_diffusion.images.image_files import image_files
+from retrieval_vs_diffusion.images.image_files import ENDINGS, Sidecars, image_files
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
+
+_ELSEWHERE = "beside the numbered folders"
 
 
 @part
 class Img2datasetFiles:
     """Folders ``00000``, ``00001``, ... of ``000000000.jpg``, ``.txt`` and ``.json``.
+
+    Images beside these folders and in folders of other names are counted and left out.
 
     Args:
         path: the folder above.
@@ -45,13 +48,17 @@ class Img2datasetFiles:
     def samples(self, only: Container[str] | None = None, faults: Counter[str] | None = None) -> Iterator[Sample]:
         """The images' paths, with what is said of each."""
         faults = faults if faults is not None else Counter()
-        inside = self.path.iterdir() if self.path.is_dir() else ()
+        inside = [each for each in self.path.iterdir() if each.name[0] != "."] if self.path.is_dir() else []
         folders = sorted(each for each in inside if each.is_dir() and each.name.isdecimal())
         if not folders:
             raise UserError(f"{self.path}: found no folder called 00000 or the like, as img2dataset writes them")
+        if elsewhere := sum(map(_number_of_images, set(inside).difference(folders))):
+            faults[_ELSEWHERE] += elsewhere
         for folder in folders:
             seen: set[str] = set()
-            for file in fetched_ahead(image_files(folder), partial(_sidecars, folder), SMALL_FILES):
+            beside = Sidecars()
+            files = image_files(folder, within=self.path, left_out=faults)
+            for file in fetched_ahead(files, _sidecars_in(folder, beside), SMALL_FILES):
                 key = f"{folder.name}/{file.with_suffix('').as_posix()}"
                 if key in seen:  # as a.jpg and a.png
                     faults[TWICE] += 1
@@ -60,20 +67,26 @@ class Img2datasetFiles:
                 if only is not None and key not in only:
                     continue
                 path = folder / file
-                sample = described(key, _beside(path, faults), faults, str(path), self.label_key)
+                sample = described(key, _texts(path, beside, faults), faults, str(path), self.label_key)
                 if sample is not None:
                     yield replace(sample, image=path)
 
 
-def _sidecars(folder: Path, file: Path) -> list[Path]:
-    return [(folder / file).with_suffix(ending) for ending in SIDECARS]
+def _number_of_images(path: Path) -> int:
+    if path.is_dir():
+        return sum(1 for _ in image_files(path, left_out=Counter()))
+    return path.suffix.lower() in ENDINGS
 
 
-def _beside(path: Path, faults: Counter[str]) -> dict[str, bytes]:
+def _sidecars_in(folder: Path, beside: Sidecars) -> Callable[[Path], list[Path]]:
+    return lambda file: [beside.of(folder / file, ending) for ending in SIDECARS]
+
+
+def _texts(path: Path, beside: Sidecars, faults: Counter[str]) -> dict[str, bytes]:
     texts = {}
     for ending in SIDECARS:
         try:
-            with path.with_suffix(ending).open("rb") as file:
+            with beside.of(path, ending).open("rb") as file:
                 texts[ending] = file.read(LARGEST_SIDECAR)
         except FileNotFoundError:
             continue

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.columns import LABEL_NAMES, PATH_NAMES, SPLIT_NAMES, Wanted
 from retrieval_vs_diffusion.images.collections.listed_files import ListedFiles, only_list_in
+from retrieval_vs_diffusion.images.collections.listed_places import places_read
 from retrieval_vs_diffusion.images.collections.part_names import PARTS, part_named
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.parts import part
@@ -33,9 +34,7 @@ class LabelsCsv:
     @property
     def reads(self) -> tuple[Path, ...]:
         """The CSV, and the folders or files beside it, or elsewhere, where the images are."""
-        listed = only_list_in(self.path)
-        places = {_place_of(listed.parent, entry.key) for entry in self.entries()}
-        return (listed, *sorted(places))
+        return places_read(only_list_in(self.path), (entry.key for entry in self.entries()))
 
     def entries(self) -> Iterator[Sample]:
         """Key (the path as it is listed), label and part of each image.
@@ -74,8 +73,3 @@ class LabelsCsv:
                 )
             if only is None or key in only:
                 yield Sample(key=key, image=file, label=written, part=part_of_set, source=str(file))
-
-
-def _place_of(folder: Path, key: str) -> Path:
-    path = PurePosixPath(key)
-    return Path(path).parent if path.is_absolute() else folder / path.parts[0]

@@ -18,6 +18,7 @@ from retrieval_vs_diffusion.parts import part
 from retrieval_vs_diffusion.remote.ahead import fetched_ahead
 
 logger = logging.getLogger(__name__)
+_DOTS = "a name with dots"
 
 
 @part
@@ -79,7 +80,8 @@ class WebDataset:
     def _shards(self) -> list[Path]:
         if self.path.is_file():
             return [self.path]
-        found = sorted(file for file in self.path.rglob("*.tar") if file.is_file() and not file.name.startswith("."))
+        tars = (file for file in self.path.rglob("*") if file.suffix.lower() == ".tar" and file.name[0] != ".")
+        found = sorted(file for file in tars if file.is_file())
         if not found:
             raise UserError(f"{self.path}: found no file that ends in .tar")
         return found
@@ -108,7 +110,11 @@ def _groups(
     group: _Group | None = None
     for name, content in tar_members(shard, faults, limit):
         key, ending = _split(name)
-        if name.name.startswith(".") or ending not in (*ENDINGS, *SIDECARS):
+        if name.name.startswith("."):
+            continue
+        if ending not in (*ENDINGS, *SIDECARS):
+            if name.suffix.lower() in ENDINGS:  # the key would be what all of cat.0.jpg, cat.1.jpg, ... begin with
+                faults[_DOTS] += 1
             continue
         if group is None or group.key != key:
             if group is not None:

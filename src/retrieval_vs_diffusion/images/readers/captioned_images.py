@@ -9,9 +9,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from retrieval_vs_diffusion.errors import UserError
-from retrieval_vs_diffusion.images.class_naming import class_name_of
+from retrieval_vs_diffusion.images.class_naming import class_name_of, folded
 from retrieval_vs_diffusion.images.collections.collection import Collection, build_collection
 from retrieval_vs_diffusion.images.collections.plain_text import plain_caption
+from retrieval_vs_diffusion.images.collections.sidecars import APART
 from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.formats.detect import detect
 from retrieval_vs_diffusion.images.image_stream import ImageStream
@@ -69,7 +70,8 @@ class CaptionedImages:
         A collection of links is read as ``LinkedImages`` does: its images are downloaded when they are chosen.
 
         Raises:
-            UserError: if nothing is there, or the format cannot be told.
+            UserError: if nothing is there, or the format cannot be told. The stream raises it where limits are set on
+                what is unsafe and a tar says of images too late that they are.
         """
         if self._is_links():
             return self._links().read()
@@ -78,9 +80,10 @@ class CaptionedImages:
         return ImageStream(self._rows(self._collection(), tally), tally.ledger)
 
     def _rows(self, collection: Collection, tally: Tally) -> Iterator[dict[str, Any]]:
-        positions = {class_name_of(name): position for position, name in enumerate(self.classes or ())}
+        positions = {folded(class_name_of(name)): position for position, name in enumerate(self.classes or ())}
         samples = fetched_ahead(collection.samples(faults=tally.left_out), lambda each: (each.image,), SMALL_FILES)
         for sample in progress(samples, "reading the pool"):
+            self._check_beside(tally)
             tally.add("read")
             if sample.unsafe is not None and sample.unsafe >= self.unsafe_below:
                 tally.add("unsafe")
@@ -98,11 +101,21 @@ class CaptionedImages:
             yield row
             if tally["used"] == self.at_most:
                 break
+        self._check_beside(tally)
         tally.log()
         if not tally["used"]:
             raise UserError(
                 f"pool.reader: no image of {self.path} can be used: {_counts(tally)}; images of 8 pixels a side and "
                 "more in the formats PNG, JPEG, WEBP, BMP, GIF and TIFF will do"
+            )
+
+    def _check_beside(self, tally: Tally) -> None:
+        """Refuse to use images as if nothing called them unsafe, where what does was read too late."""
+        if tally.left_out[APART[".json"]] and min(self.unsafe_below, self.watermark_below) <= 1:
+            raise UserError(
+                f"pool.reader: files .json in tars of {self.path} are not beside their images, so that images "
+                "that they call unsafe or watermarked would be used; pack the tars in the order of names "
+                "(tar --sort=name), or set unsafe_below and watermark_below to 1.01 to use all"
             )
 
     def _is_links(self) -> bool:
@@ -127,7 +140,7 @@ def _true_label(sample: Sample, positions: dict[str, int]) -> int | None:
     """Position of the sample's class; None where it has no label, or one that no class is called by."""
     if sample.label is None or not positions:
         return None
-    position = positions.get(class_name_of(sample.label))
+    position = positions.get(folded(class_name_of(sample.label)))
     if position is None and sample.label.isdecimal() and len(sample.label) < 10:
         return int(sample.label) if int(sample.label) < len(positions) else None
     return position

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -18,6 +19,7 @@ from retrieval_vs_diffusion.images.collections.plain_text import plain_caption
 from retrieval_vs_diffusion.images.collections.tally import Tally
 from retrieval_vs_diffusion.images.image_stream import ImageStream
 from retrieval_vs_diffusion.images.photo import SMALLEST_SIDE
+from retrieval_vs_diffusion.images.readers.contradictions import contradictory
 from retrieval_vs_diffusion.images.sample import Sample
 from retrieval_vs_diffusion.images.splits import Split
 from retrieval_vs_diffusion.images.target import Target
@@ -27,6 +29,7 @@ from retrieval_vs_diffusion.remote.ahead import SMALL_FILES, fetched_ahead
 from retrieval_vs_diffusion.remote.remote_path import AnyPath
 
 logger = logging.getLogger(__name__)
+_EXAMPLES = 3
 
 
 @part
@@ -88,9 +91,10 @@ class LabelledImages:
         if unlabelled:
             logger.warning("target.reader: left out: %d images without a label", unlabelled.total())
         names = class_names_of(drawn.labels)
-        seen: dict[str, str] = {}
+        once = functools.cache(lambda: contradictory(collection, frozenset().union(*drawn.keys.values())))
+        seen: dict[str, _Seen] = {}
         parts = {
-            name: _Part(name, drawn.keys[name], names, self.short_side, seen).stream(collection)
+            name: _Part(name, drawn.keys[name], names, self.short_side, seen, once).stream(collection)
             for name in ("test", "val", "train")
         }
         return Target(tuple(names.values()), reservoir=parts["train"], val=parts["val"], test=parts["test"])
@@ -105,6 +109,14 @@ class LabelledImages:
         return Split(self.val, self.test, self.given_parts, self.reservoir_at_most, self.seed)
 
 
+class _Seen(NamedTuple):
+    """Where a picture was first."""
+
+    part: str
+    label: str
+    key: str
+
+
 class _Part:
     """One part of the target while it is read.
 
@@ -113,16 +125,25 @@ class _Part:
         keys: of its images.
         names: class name by label, in the order of positions.
         short_side: as in ``photo_row``.
-        seen: the part of each content hash that was used, shared by all parts.
+        seen: of each content hash that was used, shared by all parts.
+        contradictory: gives the keys of pictures that are there under two labels.
     """
 
     def __init__(
-        self, name: str, keys: Set[str], names: Mapping[str, str], short_side: int | None, seen: dict[str, str]
+        self,
+        name: str,
+        keys: Set[str],
+        names: Mapping[str, str],
+        short_side: int | None,
+        seen: dict[str, _Seen],
+        contradictory: Callable[[], Set[str]],
     ) -> None:
         self._name, self._keys, self._names, self._short_side, self._seen = name, keys, names, short_side, seen
+        self._contradictory = contradictory
         self._position = {label: position for position, label in enumerate(names)}
-        self._tally = Tally(f"target.reader: part {name}", "duplicate")
+        self._tally = Tally(f"target.reader: part {name}", "duplicate", "contradictory")
         self._copies_of: Counter[str] = Counter()
+        self._recoded: list[str] = []  # what is told of those that were found too late
         self._used: Counter[str] = Counter()  # by label
 
     def stream(self, collection: Collection) -> ImageStream:
@@ -130,10 +151,13 @@ class _Part:
         return ImageStream(self._rows(collection), self._tally.ledger)
 
     def _rows(self, collection: Collection) -> Iterator[dict[str, Any]]:
-        tally = self._tally
+        tally, contradictory = self._tally, self._contradictory()
         samples = fetched_ahead(collection.samples(self._keys, tally.left_out), lambda each: (each.image,), SMALL_FILES)
         for sample in progress(samples, f"reading the target's part {self._name}", len(self._keys)):
             tally.add("read")
+            if sample.key in contradictory:
+                tally.add("contradictory")
+                continue
             label = sample.label or ""
             position = self._position[label]
             caption = plain_caption(sample.caption or "") or None
@@ -143,9 +167,12 @@ class _Part:
             first = self._seen.get(row["content_hash"])
             if first is not None:
                 tally.add("duplicate")
-                self._copies_of[first] += 1
+                self._copies_of[first.part] += 1
+                if first.label != label:
+                    told = f"{sample.key!a} ({label!a}) is {first.key!a} ({first.label!a}) of {first.part}"
+                    self._recoded.append(told)
                 continue
-            self._seen[row["content_hash"]] = self._name
+            self._seen[row["content_hash"]] = _Seen(self._name, label, sample.key)
             tally.add("used")
             self._used[label] += 1
             yield row
@@ -156,13 +183,23 @@ class _Part:
         if self._copies_of:
             of = ", ".join(f"{count} of {name}" for name, count in sorted(self._copies_of.items()))
             logger.warning("target.reader: part %s: left out as exact copies of images: %s", self._name, of)
+        if self._recoded:
+            logger.warning(
+                "target.reader: part %s: %d of these copies have another label than the image that stays; look which "
+                "is right: %s",
+                *(self._name, len(self._recoded), "; ".join(self._recoded[:_EXAMPLES])),
+            )
         for label in self._names:
             if not self._used[label]:
                 raise UserError(
                     f'target.reader: class "{label}" has no image left in the part {self._name}, of whose '
                     f"{self._tally['read']} images {self._tally['broken']} are broken and {self._tally['duplicate']} "
-                    "copies of others; add some, or leave the class out"
+                    f"copies of others{self._and_contradictory()}; add some, or leave the class out"
                 )
+
+    def _and_contradictory(self) -> str:
+        number = self._tally["contradictory"]
+        return f", and {number} are there under another label too" if number else ""
 
 
 def _labelled(entries: Iterator[Sample], unlabelled: Counter[str]) -> Iterator[Sample]:
