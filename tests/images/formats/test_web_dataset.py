@@ -9,6 +9,7 @@ from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections import tar_members
 from retrieval_vs_diffusion.images.formats import web_dataset
 from retrieval_vs_diffusion.images.formats.web_dataset import WebDataset
+from retrieval_vs_diffusion.images.readers.captioned_images import CaptionedImages
 from tests.images.made_collections import encoded, write, write_tar
 
 
@@ -127,7 +128,8 @@ def test_samples_without_an_image_or_that_were_not_downloaded_are_counted(tmp_pa
     )
     samples, faults = read(tmp_path)
     assert [sample.key for sample in samples] == ["0/c", "0/d", "0/a"]
-    assert faults == {"without an image": 1, "not downloaded": 1, "unreadable .json": 2}
+    apart = {f"{ending} not beside its image in the tar": 1 for ending in (".txt", ".json")}  # of a
+    assert faults == {**apart, "not downloaded": 1, "unreadable .json": 2}
 
 
 def ten(path):
@@ -182,3 +184,15 @@ def test_a_tar_remembers_no_members(tmp_path, monkeypatch):
 def test_a_folder_without_shards_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"found no file that ends in .tar"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("images_first", [True, False])
+def test_what_is_said_of_an_image_elsewhere_in_its_tar_lets_no_unsafe_one_through(tmp_path, images_first):
+    images = [(f"{name}.jpg", encoded(at)) for at, name in enumerate("ab")]
+    said = [(f"{name}.json", {"punsafe": 0.99}) for name in "abc"]  # c has no image at all
+    write_tar(tmp_path / "0.tar", [*images, *said] if images_first else [*said, *images])
+    _, faults = read(tmp_path)
+    assert faults == {".json not beside its image in the tar": 2, "without an image": 1}
+    with pytest.raises(UserError, match=r"are not beside their images.*tar --sort=name"):
+        list(CaptionedImages(path=tmp_path, unsafe_below=0.5).read())
+    assert len(list(CaptionedImages(path=tmp_path).read())) == 2

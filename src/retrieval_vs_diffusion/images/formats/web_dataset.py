@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from retrieval_vs_diffusion.errors import UserError
 from retrieval_vs_diffusion.images.collections.part_names import part_of_file
-from retrieval_vs_diffusion.images.collections.sidecars import LARGEST_SIDECAR, SIDECARS, TWICE, described
+from retrieval_vs_diffusion.images.collections.sidecars import APART, LARGEST_SIDECAR, SIDECARS, TWICE, described
 from retrieval_vs_diffusion.images.collections.tar_members import BROKEN_SHARD, LARGEST_MEMBER, tar_members
 from retrieval_vs_diffusion.images.image_files import ENDINGS
 from retrieval_vs_diffusion.images.sample import Sample
@@ -59,20 +59,28 @@ class WebDataset:
             prefix = inside.with_suffix("").as_posix()
             found = Counter[str]()
             seen: set[str] = set()
+            alone: dict[str, set[str]] = {}  # endings of what stands without an image, by key
             for group in _groups(shard, prefix, only, found, with_images):
+                if not group.has_image:
+                    if group.key in seen:
+                        faults.update(APART[ending] for ending in group.texts)
+                    else:
+                        alone.setdefault(group.key, set()).update(group.texts)
+                    continue
                 if group.key in seen:
                     found[TWICE] += 1
                     continue
-                if not group.has_image:
-                    found["without an image"] += 1
-                    continue
                 seen.add(group.key)
+                # At once, and not when the shard is read: whoever must not use the image learns it before the next one.
+                faults.update(APART[ending] for ending in alone.pop(group.key, ()))
                 key = f"{prefix}/{group.key}"
                 if only is not None and key not in only:
                     continue
                 sample = described(key, group.texts, found, str(shard), self.label_key)
                 if sample is not None:
                     yield replace(sample, image=group.image, part=part_of_file(inside))
+            if alone:
+                found["without an image"] += len(alone)
             if found[BROKEN_SHARD]:
                 logger.warning("%s: is damaged or cut off; %d samples of it can be used", shard, len(seen))
             faults.update(found)
