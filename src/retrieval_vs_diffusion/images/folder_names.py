@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from retrieval_vs_diffusion.images.class_naming import folded
+
 LONGEST = 100  # bytes of UTF-8; file systems take 255 of a name, encrypted ones 143
 _KEPT = frozenset(" -_.,()")  # besides letters, digits and the marks that belong to them
 # Devices to Windows, with any ending: `nul.png` is one.
@@ -26,11 +28,11 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
     names = []
     for label, class_name in enumerate(class_names):
         name = _safe(class_name)
-        if _folded(name) in taken:
+        if folded(name) in taken:
             name = f"{_cut(name, LONGEST - 12)}_{label}"
-        while _folded(name) in taken:  # another class is called like that
+        while folded(name) in taken:  # another class is called like that
             name = f"{name}_"
-        taken.add(_folded(name))
+        taken.add(folded(name))
         names.append(name)
     return names
 
@@ -49,8 +51,3 @@ def _safe(class_name: str) -> str:
 
 def _cut(name: str, longest: int) -> str:
     return name.encode("utf-8")[:longest].decode("utf-8", errors="ignore")
-
-
-def _folded(name: str) -> str:
-    """What file systems that fold case and Unicode forms may take for the same name."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
